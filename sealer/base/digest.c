@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/digest.h"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+
+static const struct {
+    const char *name;
+    const char *openssl_name;
+    gsize size;
+} hashes[] = {
+    [CVS_SHA1] = {"sha1", "SHA1", 20},
+    [CVS_SHA256] = {"sha256", "SHA256", 32},
+    [CVS_SHA384] = {"sha384", "SHA384", 48},
+    [CVS_SHA512] = {"sha512", "SHA512", 64},
+};
+
+struct _CvsHasher {
+    CvsHash hash;
+    EVP_MD_CTX *ctx;
+};
+
+/* OpenSSL can only run out of memory in what this file asks of it. */
+static void
+must(int ok, const char *what)
+{
+    if (ok <= 0)
+        g_error("OpenSSL failed at %s", what);
+}
+
+/* Fetching an algorithm costs more than hashing a page with it. */
+static EVP_MD *
+fetched(CvsHash hash)
+{
+    static EVP_MD *mds[G_N_ELEMENTS(hashes)];
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        for (gsize i = 0; i < G_N_ELEMENTS(hashes); i++) {
+            mds[i] = EVP_MD_fetch(NULL, hashes[i].openssl_name, NULL);
+            must(mds[i] != NULL, hashes[i].openssl_name);
+        }
+        g_once_init_leave(&once, 1);
+    }
+    return mds[hash];
+}
+
+gsize
+cvs_hash_size(CvsHash hash)
+{
+    return hashes[hash].size;
+}
+
+const char *
+cvs_hash_name(CvsHash hash)
+{
+    return hashes[hash].name;
+}
+
+gboolean
+cvs_hash_from_name(const char *name, CvsHash *ret_hash)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(hashes); i++) {
+        if (g_str_equal(hashes[i].name, name)) {
+            *ret_hash = (CvsHash)i;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+void
+cvs_hash_bytes(CvsHash hash, const void *data, gsize size, guint8 *digest)
+{
+    must(EVP_Digest(data, size, digest, NULL, fetched(hash), NULL), "a digest");
+}
+
+CvsHasher *
+cvs_hasher_new(CvsHash hash)
+{
+    CvsHasher *hasher = g_new0(CvsHasher, 1);
+
+    hasher->hash = hash;
+    hasher->ctx = EVP_MD_CTX_new();
+    must(hasher->ctx != NULL, "a digest context");
+    must(EVP_DigestInit_ex2(hasher->ctx, fetched(hash), NULL), "a digest");
+    return hasher;
+}
+
+void
+cvs_hasher_update(CvsHasher *hasher, const void *data, gsize size)
+{
+    must(EVP_DigestUpdate(hasher->ctx, data, size), "a digest");
+}
+
+void
+cvs_hasher_finish(CvsHasher *hasher, guint8 *digest)
+{
+    must(EVP_DigestFinal_ex(hasher->ctx, digest, NULL), "a digest");
+    must(EVP_DigestInit_ex2(hasher->ctx, fetched(hasher->hash), NULL), "a digest");
+}
+
+void
+cvs_hasher_free(CvsHasher *hasher)
+{
+    EVP_MD_CTX_free(hasher->ctx);
+    g_free(hasher);
+}
+
+void
+cvs_hmac(CvsHash hash, const void *key, gsize key_size, const void *data, gsize size, guint8 *mac)
+{
+    must(EVP_Q_mac(NULL, "HMAC", NULL, hashes[hash].openssl_name, NULL, key_size ? key : "",
+                   key_size, data, size, mac, CVS_DIGEST_MAX, NULL) != NULL,
+         "an HMAC");
+}
+
+CvsSecret *
+cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size, gsize size)
+{
+    g_autoptr(CvsSecret) okm = cvs_secret_new(size);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hashes[hash].openssl_name,
+                                         0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)cvs_secret_peek(ikm),
+                                          cvs_secret_size(ikm)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_size),
+        OSSL_PARAM_construct_end(),
+    };
+
+    must(ctx != NULL, "an HKDF context");
+    must(EVP_KDF_derive(ctx, cvs_secret_data(okm), size, params), "HKDF");
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+    return g_steal_pointer(&okm);
+}
+
+gboolean
+cvs_equal_bytes(const void *a, const void *b, gsize size)
+{
+    return CRYPTO_memcmp(a, b, size) == 0;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Errors, reasons and exit codes: the whole vocabulary in which cvmseal refuses.
+ *
+ * An error has a name that a client can act on (CvsErrorCode), a message for a person, and any
+ * number of reasons: what exactly was found, as a stable code with the value seen and the value
+ * wanted. The names go over D-Bus as org.cvmseal1.Error.NAME; org.cvmseal1(5) lists both tables,
+ * and a test holds that page against this file.
+ *
+ * Nothing secret may be put into an error or a reason: both are logged and shown.
+ */
+
+#include <glib.h>
+
+/* X(symbol, name, exit code of the CLI, one line for the manual) */
+#define CVS_ERRORS(X)                                                                              \
+    X(FAILED, "Failed", 1, "an error of our own or of the system; the message says which")         \
+    X(NO_SUCH_KEY, "NoSuchKey", 1, "this owner has no key of that name")                           \
+    X(KEY_EXISTS, "KeyExists", 1, "a key of that name is there and replacing it was not asked")    \
+    X(INVALID_ARGUMENT, "InvalidArgument", 2, "a name, option or value that is not allowed")       \
+    X(NOT_AUTHORIZED, "NotAuthorized", 4, "the caller may not do this")                            \
+    X(TOO_LARGE, "TooLarge", 2, "more than the limit says")                                        \
+    X(BAD_FORMAT, "BadFormat", 5, "a file or a message is malformed, damaged or was changed")      \
+    X(PCR_MISMATCH, "PcrMismatch", 3, "PCRs differ from those the key was sealed to")              \
+    X(REGISTER_MISMATCH, "RegisterMismatch", 3, "an RTMR differs from the one sealed to")          \
+    X(ATTESTATION_FAILED, "AttestationFailed", 3, "no valid attestation could be made")            \
+    X(TEE_REFUSED, "TeeRefused", 3, "the profile or the key's conditions refuse this TEE")         \
+    X(TCB_TOO_OLD, "TcbTooOld", 3, "a TCB component is below its floor")                           \
+    X(VTPM_NOT_TRUSTED, "VtpmNotTrusted", 3, "nothing proves that the TPM lives in this TEE")      \
+    X(TPM_REPLACED, "TpmReplaced", 3, "this is not the TPM that the key was sealed with")          \
+    X(TPM_LOCKOUT, "TpmLockout", 3, "too many wrong PINs: the TPM refuses for a while")            \
+    X(TPM_UNAVAILABLE, "TpmUnavailable", 1, "the TPM does not answer, or answers nonsense")        \
+    X(PIN_REQUIRED, "PinRequired", 3, "the key was sealed with a PIN and none was given")          \
+    X(PIN_WRONG, "PinWrong", 3, "the PIN is wrong")                                                \
+    X(PCR_UNMEASURED, "PcrUnmeasured", 3, "a selected PCR is unmeasured or can be reset")          \
+    X(COLLATERAL_MISSING, "CollateralMissing", 3, "certificates or TCB data are missing")          \
+    X(COLLATERAL_EXPIRED, "CollateralExpired", 3, "certificates or TCB data are out of date")      \
+    X(STORAGE_ERROR, "StorageError", 1, "the disk or the file system failed")                      \
+    X(BUSY, "Busy", 1, "too many requests in flight, or the key is being changed: try again")      \
+    X(NOT_SUPPORTED, "NotSupported", 1, "this machine or this build cannot do that")
+
+typedef enum {
+#define X(symbol, name, exit, text) CVS_ERROR_##symbol,
+    CVS_ERRORS(X)
+#undef X
+        CVS_N_ERRORS
+} CvsErrorCode;
+
+/* X(symbol, code, one line for the manual). Codes are stable: never renamed, never reused. */
+#define CVS_REASONS(X)                                                                             \
+    X(PCR_DIFFERS, "PcrDiffers", "the PCR's value is not the one sealed to")                       \
+    X(PCR_ZERO, "PcrZero", "the PCR is all 0x00: nothing was measured into it")                    \
+    X(PCR_ONES, "PcrOnes", "the PCR is all 0xff: it was never started")                            \
+    X(PCR_RESETTABLE, "PcrResettable", "the PCR can be reset by software")                         \
+    X(PCR_BANK_MISSING, "PcrBankMissing", "the TPM has no such PCR in this bank")                  \
+    X(PCR_STATE_UNKNOWN, "PcrStateUnknown", "the values at sealing are not known any more")        \
+    X(PCR_NOT_SELECTED, "PcrNotSelected", "the profile wants this PCR and the key has it not")     \
+    X(SRK_CHANGED, "SrkChanged", "the storage root key has another Name")                          \
+    X(SRK_UNFIT, "SrkUnfit", "the key at the SRK's handle lacks a property of a root key")         \
+    X(SLOT_ALTERED, "SlotAltered", "the slot does not belong to this key or was edited")           \
+    X(POLICY_DIFFERS, "PolicyDiffers", "the object's policy is not the one its slot describes")    \
+    X(LOCKED_OUT, "LockedOut", "dictionary-attack protection is active")                           \
+    X(PIN_REQUIRED_BY_PROFILE, "PinRequiredByProfile", "the profile wants a PIN, the key has none") \
+    X(PROFILE_MISSING, "ProfileMissing", "the profile that the key names is not installed")        \
+    X(RECOVERY_REQUIRED, "RecoveryRequired", "the profile wants a recovery key")                   \
+    X(OWNER_DIFFERS, "OwnerDiffers", "the file belongs to another owner or name")                  \
+    X(NO_SLOT_OPENS, "NoSlotOpens", "none of the key's slots opens here")
+
+#define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
+CVS_REASONS(X)
+#undef X
+
+/* Exit codes of the CLI; the third column of CVS_ERRORS maps errors to them. */
+enum {
+    CVS_EXIT_DONE = 0,
+    CVS_EXIT_FAILED = 1,
+    CVS_EXIT_USAGE = 2,
+    CVS_EXIT_REFUSED = 3, /* state, policy or verdict */
+    CVS_EXIT_NOT_AUTHORIZED = 4,
+    CVS_EXIT_MALFORMED = 5,
+};
+
+#define CVS_ERROR (cvs_error_quark())
+GQuark cvs_error_quark(void);
+
+/* One reason. All strings are UTF-8; seen and wanted may be empty, never NULL. */
+typedef struct {
+    char *code;
+    char *detail; /* for a person: "PCR 7 (Secure Boot policy) differs" */
+    char *seen;
+    char *wanted;
+} CvsReason;
+
+/* "PcrMismatch" for CVS_ERROR_PCR_MISMATCH; "Failed" for what is not in the table. */
+const char *cvs_error_name(int code);
+/* FALSE if there is no error of that name (without the D-Bus prefix). */
+gboolean cvs_error_from_name(const char *name, int *ret_code);
+/* The text of CVS_ERRORS for the code. */
+const char *cvs_error_summary(int code);
+/* What a program ends with on this error; errors of other domains are CVS_EXIT_FAILED. */
+int cvs_error_exit_code(const GError *error);
+
+/* Adds a reason to an error of CVS_ERROR (of another domain: does nothing). seen and wanted may be
+ * NULL. */
+void cvs_error_add_reason(GError *error, const char *code, const char *seen, const char *wanted,
+                          const char *format, ...) G_GNUC_PRINTF(5, 6);
+/* The reasons, CvsReason*, owned by the error; NULL if it is of another domain. */
+const GPtrArray *cvs_error_get_reasons(const GError *error);
+/* True if the error is of CVS_ERROR and has a reason of that code. */
+gboolean cvs_error_has_reason(const GError *error, const char *code);
+
+/* Sets an error of the given code from errno with the message "CONTEXT: strerror"; EACCES and EPERM
+ * become NotAuthorized whatever the code. */
+void cvs_error_set_errno(GError **error, int code, int errnum, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);

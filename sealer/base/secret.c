@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/secret.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+struct _CvsSecret {
+    gatomicrefcount refs;
+    guint8 *data; /* at the start of its own mapping */
+    gsize size;
+    gsize mapped;
+};
+
+static gint some_unlocked;
+static gint alive;
+
+static gsize
+round_to_pages(gsize size)
+{
+    gsize page = (gsize)sysconf(_SC_PAGESIZE);
+
+    return (size + page - 1) / page * page;
+}
+
+CvsSecret *
+cvs_secret_new(gsize size)
+{
+    CvsSecret *secret = NULL;
+    void *mapping = NULL;
+
+    g_return_val_if_fail(size > 0 && size <= G_MAXSSIZE, NULL);
+
+    secret = g_new0(CvsSecret, 1);
+    g_atomic_ref_count_init(&secret->refs);
+    secret->size = size;
+    secret->mapped = round_to_pages(size);
+    mapping = mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED)
+        g_error("out of memory for a secret of %zu bytes", size);
+    secret->data = mapping;
+    if (mlock(mapping, secret->mapped) < 0)
+        g_atomic_int_set(&some_unlocked, 1);
+    /* Neither in a core dump nor in a forked child. */
+    (void)madvise(mapping, secret->mapped, MADV_DONTDUMP);
+    (void)madvise(mapping, secret->mapped, MADV_WIPEONFORK);
+    g_atomic_int_inc(&alive);
+    return secret;
+}
+
+CvsSecret *
+cvs_secret_new_copy(const void *data, gsize size)
+{
+    CvsSecret *secret = cvs_secret_new(size);
+
+    memcpy(secret->data, data, size);
+    return secret;
+}
+
+CvsSecret *
+cvs_secret_new_random(gsize size, GError **error)
+{
+    g_autoptr(CvsSecret) secret = cvs_secret_new(size);
+    gsize done = 0;
+
+    while (done < size) {
+        gssize n = getrandom(secret->data + done, size - done, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "the kernel gives no random bytes");
+            return NULL;
+        }
+        done += (gsize)n;
+    }
+    return g_steal_pointer(&secret);
+}
+
+CvsSecret *
+cvs_secret_ref(CvsSecret *secret)
+{
+    g_atomic_ref_count_inc(&secret->refs);
+    return secret;
+}
+
+void
+cvs_secret_unref(CvsSecret *secret)
+{
+    if (secret == NULL || !g_atomic_ref_count_dec(&secret->refs))
+        return;
+    cvs_wipe(secret->data, secret->mapped);
+    (void)munmap(secret->data, secret->mapped);
+    g_free(secret);
+    (void)g_atomic_int_dec_and_test(&alive);
+}
+
+guint8 *
+cvs_secret_data(CvsSecret *secret)
+{
+    return secret->data;
+}
+
+const guint8 *
+cvs_secret_peek(const CvsSecret *secret)
+{
+    return secret->data;
+}
+
+gsize
+cvs_secret_size(const CvsSecret *secret)
+{
+    return secret->size;
+}
+
+void
+cvs_secret_truncate(CvsSecret *secret, gsize size)
+{
+    g_return_if_fail(size > 0 && size <= secret->size);
+
+    cvs_wipe(secret->data + size, secret->size - size);
+    secret->size = size;
+}
+
+gboolean
+cvs_secret_equal(const CvsSecret *a, const CvsSecret *b)
+{
+    return a->size == b->size && CRYPTO_memcmp(a->data, b->data, a->size) == 0;
+}
+
+gboolean
+cvs_secret_all_locked(void)
+{
+    return g_atomic_int_get(&some_unlocked) == 0;
+}
+
+guint
+cvs_secret_count_alive(void)
+{
+    return (guint)g_atomic_int_get(&alive);
+}
+
+void
+cvs_wipe(void *data, gsize size)
+{
+    if (size > 0)
+        explicit_bzero(data, size);
+}
+
+void
+cvs_wipe_span_clear(CvsWipeSpan *span)
+{
+    cvs_wipe(span->data, span->size);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The only code that returns a secret, and what shares its rules: sealing, resealing, explaining.
+ * No D-Bus, no main loop: the daemon's worker thread, the CLI with --direct and, later, the key
+ * server of the boot call these functions and nothing below them.
+ *
+ * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
+
+#include "policy/profile.h"
+#include "tpm/tpm.h"
+#include "vault/store.h"
+
+/* What a release works with; all borrowed, one thread at a time. */
+typedef struct {
+    CvsTpm *tpm;
+    CvsStore *store;
+    const char *const *profile_folders; /* NULL-terminated, most important first */
+    guint lock_timeout_ms;              /* how long a writer waits for a key's lock */
+} CvsRelease;
+
+/* How to seal. NULL and 0 mean: as the profile says. */
+typedef struct {
+    const char *profile; /* NULL: CVS_PROFILE_DEFAULT */
+    guint32 pcrs;        /* a mask; 0: the profile's */
+    const CvsHash *bank; /* NULL: the profile's */
+    gboolean allow_unmeasured;
+    gboolean replace;
+    const CvsSecret *pin;         /* NULL: none */
+    gboolean want_recovery_key;   /* also if the profile requires one */
+    /* Called before the key is written: a recovery key that nobody received is worth nothing, so if
+     * this fails nothing is sealed. Needed if want_recovery_key. */
+    gboolean (*deliver_recovery_key)(const CvsSecret *recovery_key, gpointer data, GError **error);
+    gpointer deliver_data;
+} CvsSealOptions;
+
+/* Seals a secret to the present state: reads the PCRs, seals, unseals and compares, then writes.
+ * ret_id: the key's id. */
+gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                          const CvsSecret *secret, const CvsSealOptions *options, char **ret_id,
+                          GError **error);
+
+/* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation first:
+ * the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The error is
+ * that of the newest slot, with the reasons of all. */
+CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                              const CvsSecret *pin, GError **error);
+
+/* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key), adds
+ * a slot for the present state with the same profile, selection and PIN, keeps recovery slots and
+ * the slot that opened until the new one has opened, and drops tpm2 slots of this policy's past.
+ * Options as for sealing; a pin is needed if the key has one. */
+gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                            const CvsSecret *pin, const CvsSecret *recovery_key, GError **error);
+
+gboolean cvs_release_remove(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                            GError **error);
+
+/* Why a key opens or does not, without opening it: JSON text
+ * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
+ *   "pcrs": "0+2+7", "bank", "matches": bool,
+ *   "reasons": [{"code", "detail", "seen", "wanted"}]}]} */
+char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                          GError **error);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Sealed objects: KEYEDHASH under the SRK with fixedTPM, fixedParent, adminWithPolicy, userWithAuth
+ * clear, noDA unless there is a PIN (Part 2, 8.3, TPMA_OBJECT). */
+
+#include "tpm/policy.h"
+#include "tpm/tpm.h"
+
+/* What the TPM lets one object hold (Part 2, TPM2B_SENSITIVE_DATA; MAX_SYM_DATA is 128). */
+#define CVS_TPM_SEALED_MAX 128
+
+typedef struct {
+    GBytes *srk_name;     /* the parent */
+    GBytes *public_area;  /* TPM2B_PUBLIC, marshalled */
+    GBytes *private_area; /* TPM2B_PRIVATE, marshalled */
+} CvsSealedObject;
+
+void cvs_sealed_object_clear(CvsSealedObject *object);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsSealedObject, cvs_sealed_object_clear)
+
+/* Seals under the SRK. pin: the object's auth value, given if and only if the policy needs it. The
+ * secret crosses in an encrypting salted session. Does not unseal to check; callers do. */
+gboolean cvs_tpm_seal(CvsTpm *tpm, const CvsPolicy *policy, const CvsSecret *secret,
+                      const CvsSecret *pin, CvsSealedObject *ret_object, GError **error);
+
+/* Unseals. Before anything is sent: the parent is this TPM's SRK (else TpmReplaced), the public area
+ * parses, is a sealed object with the attributes above, and its authPolicy is the policy's calculated
+ * digest (else BadFormat with reason PolicyDiffers). Then Load, the policy's commands, Unseal,
+ * FlushContext: with one PolicyPCR and the session kept from before, four commands.
+ *
+ * PcrMismatch (without reasons; the caller knows the values at sealing), PinRequired, PinWrong,
+ * TpmLockout, TpmReplaced, BadFormat. */
+CvsSecret *cvs_tpm_unseal(CvsTpm *tpm, const CvsPolicy *policy, const CvsSealedObject *object,
+                          const CvsSecret *pin, GError **error);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A sealed key as a file: a JWE in the general JSON serialisation (RFC 7516, section 7.2.1), `enc`
+ * A256GCM. Its protected header says what the key is and never changes; each recipient is a slot
+ * that opens it in its own way.
+ *
+ * Reading is an allow-list: what this file does not know is refused with BadFormat, never skipped.
+ * Limits: CVS_KEY_FILE_MAX bytes, CVS_SECRET_MAX bytes of secret, CVS_SLOTS_MAX slots. */
+
+#include "base/secret.h"
+#include "tpm/seal.h"
+#include "vault/owner.h"
+
+#include <glib.h>
+
+#define CVS_KEY_FILE_MAX (1024 * 1024)
+#define CVS_SECRET_MAX 65536
+#define CVS_SLOTS_MAX 32
+#define CVS_SLOT_MAX 2048 /* bytes of a tpm2 slot's JSON */
+#define CVS_KEY_FILE_VERSION 1
+#define CVS_KEK_SIZE 32
+
+/* When a key is released (DESIGN: stages): 0 in the initrd, 1 by the system. */
+typedef enum {
+    CVS_STAGE_BOOT = 0,
+    CVS_STAGE_SYSTEM = 1,
+} CvsStage;
+
+typedef enum {
+    CVS_SLOT_TPM2,
+    CVS_SLOT_RECOVERY,
+} CvsSlotKind;
+
+/* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
+typedef enum {
+    CVS_FACTOR_TPM2 = 1 << 0, /* the secret in the sealed object */
+} CvsFactors;
+
+/* What a tpm2 slot says; every byte of its JSON enters the KEK. */
+typedef struct {
+    CvsSealedObject object;
+    CvsPolicy *policy;
+    CvsFactors factors;
+    guint32 generation; /* 1 at sealing, one more with each reseal */
+    char *profile;      /* the profile's name */
+    GBytes *state;      /* SHA-256 of the state record beside the key; NULL if there is none */
+} CvsTpm2Slot;
+void cvs_tpm2_slot_free(CvsTpm2Slot *slot);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTpm2Slot, cvs_tpm2_slot_free)
+
+typedef struct _CvsKeyFile CvsKeyFile;
+void cvs_key_file_free(CvsKeyFile *key);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyFile, cvs_key_file_free)
+
+/* What the protected header says. Authenticated only once a slot has opened. */
+const char *cvs_key_file_get_name(const CvsKeyFile *key);
+const CvsOwner *cvs_key_file_get_owner(const CvsKeyFile *key);
+CvsStage cvs_key_file_get_stage(const CvsKeyFile *key);
+const char *cvs_key_file_get_id(const CvsKeyFile *key); /* 32 hex digits, random */
+gint64 cvs_key_file_get_created(const CvsKeyFile *key); /* seconds since 1970, UTC */
+gsize cvs_key_file_get_secret_size(const CvsKeyFile *key); /* of the ciphertext, A256GCM */
+
+/* A new key with a new id and no slots: encrypts the secret (1 to CVS_SECRET_MAX bytes) under a new
+ * CEK, which stays with the object until it is freed so that slots can be added. */
+CvsKeyFile *cvs_key_file_new(const char *name, const CvsOwner *owner, CvsStage stage,
+                             const CvsSecret *secret, GError **error);
+
+/* Parses; opens nothing. BadFormat, TooLarge. */
+CvsKeyFile *cvs_key_file_parse(const void *data, gsize size, GError **error);
+/* At least one slot. */
+GBytes *cvs_key_file_serialise(const CvsKeyFile *key, GError **error);
+
+guint cvs_key_file_get_n_slots(const CvsKeyFile *key);
+CvsSlotKind cvs_key_file_get_slot_kind(const CvsKeyFile *key, guint slot);
+/* Borrowed; NULL if the slot is of another kind. */
+const CvsTpm2Slot *cvs_key_file_get_tpm2_slot(const CvsKeyFile *key, guint slot);
+
+/* Opens the key: the CEK is unwrapped and kept in the object. BadFormat with reason SlotAltered if
+ * the KEK does not fit the slot. tpm_secret: what the TPM unsealed for this very slot. */
+gboolean cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
+                                GError **error);
+/* By a recovery key in its written form (see vault/recovery.h), trying every recovery slot.
+ * NotAuthorized if none opens. */
+gboolean cvs_key_file_open_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GError **error);
+gboolean cvs_key_file_is_open(const CvsKeyFile *key);
+
+/* The secret of an open key. BadFormat if the ciphertext does not authenticate. */
+CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
+
+/* Adds a slot to an open key; takes the contents of the slot. The slot's KEK is derived from the
+ * secret that is sealed in it. */
+gboolean cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
+                               GError **error);
+gboolean cvs_key_file_add_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GError **error);
+void cvs_key_file_remove_slot(CvsKeyFile *key, guint slot);
