@@ -185,6 +185,20 @@ def test_configuration():
     same(shown, dict(DEFAULTS, VaultDir=vault), "the example, uncommented")
 
 
+def test_installing_again_keeps_the_administrators_file():
+    with tempfile.TemporaryDirectory() as root:
+        target = os.path.join(root, "etc", "cvmseal.conf")
+        for content in (None, "[Daemon]\nMaxRequests=7\n"):
+            if content:
+                with open(target, "w", encoding="utf-8") as file:
+                    file.write(content)
+            code, text = call(source("contrib", "install-unless-there"),
+                              build("contrib", "cvmseal.conf.example"), "/etc/cvmseal.conf",
+                              env=dict(os.environ, DESTDIR=root))
+            assert code == 0, text
+            same(read(target), content or read(build("contrib", "cvmseal.conf.example")), target)
+
+
 def test_paths_are_filled_in():
     for name in ("cvmseald.service", "cvmseal.conf", "cvmseal.conf.example",
                  "tmpfiles-cvmseal.conf"):
