@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX 65536
+#define LIMIT 65536 /* bytes */
 
 typedef struct {
     CvsSecret *secret;
@@ -44,7 +44,7 @@ assert_reads(int fd, const void *data, gsize size)
 {
     Result result = {0};
 
-    cvs_secret_in_read(fd, "secret", MAX, 30, NULL, on_read, &result);
+    cvs_secret_in_read(fd, "secret", LIMIT, 30, NULL, on_read, &result);
     turn_until(&result.done);
     g_assert_no_error(result.error);
     g_assert_cmpmem(cvs_secret_peek(result.secret), cvs_secret_size(result.secret), data, size);
@@ -77,8 +77,8 @@ filled_pipe(const void *data, gsize size)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    if (size > MAX)
-        g_assert_cmpint(fcntl(ends[1], F_SETPIPE_SZ, 2 * MAX), >=, 0);
+    if (size > LIMIT)
+        g_assert_cmpint(fcntl(ends[1], F_SETPIPE_SZ, 2 * LIMIT), >=, 0);
     g_assert_true(cvs_write_all(ends[1], data, size));
     close(ends[1]);
     return ends[0];
@@ -87,15 +87,15 @@ filled_pipe(const void *data, gsize size)
 static void
 test_pipe_sizes(void)
 {
-    g_autofree guint8 *data = g_malloc(MAX + 1);
+    g_autofree guint8 *data = g_malloc(LIMIT + 1);
 
-    for (gsize i = 0; i <= MAX; i++)
+    for (gsize i = 0; i <= LIMIT; i++)
         data[i] = (guint8)(i * 31);
     assert_reads(filled_pipe(data, 1), data, 1);
     assert_reads(filled_pipe(data, 4097), data, 4097);
-    assert_reads(filled_pipe(data, MAX), data, MAX);
-    assert_read_fails(filled_pipe(data, 0), MAX, 30, CVS_ERROR_INVALID_ARGUMENT);
-    assert_read_fails(filled_pipe(data, MAX + 1), MAX, 30, CVS_ERROR_TOO_LARGE);
+    assert_reads(filled_pipe(data, LIMIT), data, LIMIT);
+    assert_read_fails(filled_pipe(data, 0), LIMIT, 30, CVS_ERROR_INVALID_ARGUMENT);
+    assert_read_fails(filled_pipe(data, LIMIT + 1), LIMIT, 30, CVS_ERROR_TOO_LARGE);
     assert_read_fails(filled_pipe(data, 11), 10, 30, CVS_ERROR_TOO_LARGE);
 }
 
@@ -107,7 +107,7 @@ test_pipe_in_parts(void)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    cvs_secret_in_read(ends[0], "secret", MAX, 30, NULL, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
     g_assert_true(cvs_write_all(ends[1], "one ", 4));
     while (g_main_context_iteration(NULL, FALSE))
         ;
@@ -134,7 +134,7 @@ test_deadline(void)
 
     make_pipe(ends);
     g_assert_true(cvs_write_all(ends[1], "half", 4));
-    assert_read_fails(ends[0], MAX, 1, CVS_ERROR_INVALID_ARGUMENT);
+    assert_read_fails(ends[0], LIMIT, 1, CVS_ERROR_INVALID_ARGUMENT);
     g_assert_cmpint(g_get_monotonic_time() - before, >=, G_USEC_PER_SEC / 2);
     close(ends[1]);
 }
@@ -147,7 +147,7 @@ test_cancel(void)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    cvs_secret_in_read(ends[0], "secret", MAX, 30, cancellable, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, cancellable, on_read, &result);
     g_cancellable_cancel(cancellable);
     turn_until(&result.done);
     g_assert_error(result.error, CVS_ERROR, CVS_ERROR_BUSY);
@@ -170,14 +170,14 @@ static void
 test_memfd_and_socket(void)
 {
     static const char data[] = "in memory";
-    g_autofree guint8 *large = g_malloc0(MAX + 1);
+    g_autofree guint8 *large = g_malloc0(LIMIT + 1);
     int ends[2] = {-1, -1};
     int read_only = -1;
 
     /* The position is at the end and does not matter. */
     assert_reads(memfd(data, sizeof data), data, sizeof data);
-    assert_read_fails(memfd(data, 0), MAX, 30, CVS_ERROR_INVALID_ARGUMENT);
-    assert_read_fails(memfd(large, MAX + 1), MAX, 30, CVS_ERROR_TOO_LARGE);
+    assert_read_fails(memfd(data, 0), LIMIT, 30, CVS_ERROR_INVALID_ARGUMENT);
+    assert_read_fails(memfd(large, LIMIT + 1), LIMIT, 30, CVS_ERROR_TOO_LARGE);
     read_only = memfd(data, sizeof data);
     g_assert_cmpint(fcntl(read_only, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK), ==, 0);
     assert_reads(read_only, data, sizeof data);
@@ -208,29 +208,29 @@ test_kinds_refused(void)
     int ends[2] = {-1, -1};
 
     g_assert_true(g_file_set_contents(file, "secret", -1, NULL));
-    assert_read_fails(must_open(file, O_RDONLY), MAX, 30, code);
-    assert_read_fails(must_open(dir, O_RDONLY | O_DIRECTORY), MAX, 30, code);
-    assert_read_fails(must_open("/dev/null", O_RDONLY), MAX, 30, code);
-    assert_read_fails(must_open("/dev/zero", O_RDONLY), MAX, 30, code);
-    assert_read_fails(must_open("/proc/self/status", O_RDONLY), MAX, 30, code);
+    assert_read_fails(must_open(file, O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open(dir, O_RDONLY | O_DIRECTORY), LIMIT, 30, code);
+    assert_read_fails(must_open("/dev/null", O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open("/dev/zero", O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open("/proc/self/status", O_RDONLY), LIMIT, 30, code);
     if (access("/dev/ptmx", R_OK) == 0)
-        assert_read_fails(must_open("/dev/ptmx", O_RDWR | O_NOCTTY), MAX, 30, code);
+        assert_read_fails(must_open("/dev/ptmx", O_RDWR | O_NOCTTY), LIMIT, 30, code);
     /* A file with a name in a tmpfs has seals too. */
     if (access("/dev/shm", W_OK) == 0) {
-        assert_read_fails(must_open(in_shm, O_RDWR | O_CREAT), MAX, 30, code);
+        assert_read_fails(must_open(in_shm, O_RDWR | O_CREAT), LIMIT, 30, code);
         g_unlink(in_shm);
     }
     make_pipe(ends);
-    assert_read_fails(ends[1], MAX, 30, code);
-    assert_read_fails(ends[0], MAX, 30, code); /* no writer: the end at once, and nothing in it */
+    assert_read_fails(ends[1], LIMIT, 30, code);
+    assert_read_fails(ends[0], LIMIT, 30, code); /* no writer: the end at once, and nothing in it */
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    assert_read_fails(ends[0], MAX, 30, code);
+    assert_read_fails(ends[0], LIMIT, 30, code);
     close(ends[1]);
-    assert_read_fails(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), MAX, 30, code);
+    assert_read_fails(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), LIMIT, 30, code);
     make_pipe(ends);
     g_free(in_shm);
     in_shm = g_strdup_printf("/proc/self/fd/%d", ends[0]);
-    assert_read_fails(must_open(in_shm, O_PATH), MAX, 30, code);
+    assert_read_fails(must_open(in_shm, O_PATH), LIMIT, 30, code);
     close(ends[0]);
     close(ends[1]);
     g_unlink(file);
@@ -247,7 +247,7 @@ test_flags_untouched(void)
 
     make_pipe(ends);
     copy = dup(ends[0]);
-    cvs_secret_in_read(ends[0], "secret", MAX, 30, NULL, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
     g_assert_cmpint(fcntl(copy, F_GETFL) & O_NONBLOCK, ==, 0);
     close(ends[1]);
     turn_until(&result.done);
@@ -259,7 +259,7 @@ test_flags_untouched(void)
 static void
 test_out_pipe(void)
 {
-    static const gsize sizes[] = {1, 4096, 4097, MAX};
+    static const gsize sizes[] = {1, 4096, 4097, LIMIT};
 
     for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_autoptr(GError) error = NULL;
