@@ -451,3 +451,13 @@ bed_count_fds(Bed *bed)
         count++;
     return count;
 }
+
+void
+bed_wait_fds(Bed *bed, guint at_most)
+{
+    gint64 until = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
+
+    while (bed_count_fds(bed) > at_most && g_get_monotonic_time() < until)
+        g_usleep(1000);
+    g_assert_cmpuint(bed_count_fds(bed), <=, at_most);
+}

@@ -73,6 +73,9 @@ void bed_assert_opens(GDBusConnection *who, const char *name, const void *data, 
 /* The reply is that error; frees it. */
 void bed_assert_error(TestReply *reply, const char *error);
 guint bed_count_reasons(const TestReply *reply, const char *code);
-/* KiB of the daemon: "VmRSS", "VmLck"; number of descriptors. */
+/* KiB of the daemon: "VmRSS", "VmLck". */
 guint64 bed_memory(Bed *bed, const char *field);
+/* Descriptors of the daemon. An answer comes before the daemon has closed what went out with it, so
+ * wait_fds gives it some seconds to come down to that number, and then fails. */
 guint bed_count_fds(Bed *bed);
+void bed_wait_fds(Bed *bed, guint at_most);
