@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The completion, sourced by a real bash and asked as readline would ask it."""
 
+import fcntl
 import os
+import pty
 import re
 import stat
 import tempfile
+import termios
 
 from tap import Skip, build, call, main, read, same
 
@@ -42,8 +45,20 @@ class Shell:
                   'COMP_WORDBREAKS=$\' \\t\\n"\\\'@><=;|&(:\'; '
                   '_cvmseal; printf "%s\\n" "${COMPREPLY[@]}"')
         path = self.folder.name + ":" + os.environ["PATH"]
-        code, text = call("bash", "--norc", "-c", script, "bash", COMPLETION, line,
-                          cwd=self.folder.name, env=dict(os.environ, PATH=path))
+        # As in life there is a terminal, on which a program could ask.
+        controller, terminal = pty.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+        try:
+            code, text = call("bash", "--norc", "-c", script, "bash", COMPLETION, line,
+                              cwd=self.folder.name, env=dict(os.environ, PATH=path),
+                              preexec_fn=take_terminal)
+        finally:
+            os.close(terminal)
+            os.close(controller)
         same(code, 0, text)
         return text.split()
 
