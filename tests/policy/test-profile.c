@@ -117,16 +117,9 @@ static void
 test_same_as_glib(void)
 {
     static const char *const values[] = {
-        "plain",
-        "two  words",
-        "= starts with one",
-        "a=b=c",
-        "back\\\\slash",
-        "\\sleading",
-        "[not a group]",
-        "# no comment",
-        "Gr\xc3\xbc\xc3\x9f"
-        "e",
+        "plain",         "two  words",    "= starts with one",
+        "a=b=c",         "back\\\\slash", "\\sleading",
+        "[not a group]", "# no comment",  "Gr\xc3\xbc\xc3\x9f",
         "50% sure",
     };
 
