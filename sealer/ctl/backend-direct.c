@@ -222,17 +222,22 @@ direct_explain(CvsBackend *backend, const char *owner_text, const char *name, GE
 }
 
 static gboolean
-direct_reseal(CvsBackend *backend, const char *owner_text, const char *name, const CvsSecret *pin,
-              const CvsSecret *recovery_key, GError **error)
+direct_reseal(CvsBackend *backend, const char *owner_text, const char *name,
+              const CvsResealRequest *request, GError **error)
 {
     Direct *direct = (Direct *)backend;
+    const CvsResealOptions options = {
+        .pin = request->pin,
+        .recovery_key = request->recovery_key,
+        .allow_unmeasured = request->allow_unmeasured,
+    };
     CvsRelease release;
     CvsOwner owner;
 
     if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
         return FALSE;
     release = release_of(direct);
-    return cvs_release_reseal(&release, &owner, name, pin, recovery_key, error);
+    return cvs_release_reseal(&release, &owner, name, &options, error);
 }
 
 static gboolean
@@ -307,7 +312,7 @@ static const CvsBackendClass direct_class = {
 };
 
 CvsBackend *
-cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies, GError **error)
+cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies)
 {
     Direct *direct = g_new0(Direct, 1);
 

@@ -19,8 +19,8 @@ typedef struct {
     gboolean pin;
 } CvsSlotInfo;
 
-/* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read only
- * name, owner and error are set. */
+/* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
+ * only name, owner and error are set. */
 typedef struct {
     char *name;
     char *owner; /* "system", "uid:N", "unit:NAME.service" */
@@ -42,9 +42,9 @@ void cvs_key_info_free(CvsKeyInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyInfo, cvs_key_info_free)
 
 typedef struct {
-    char *server;          /* "cvmseald 0.1.0", or "no daemon: this process"; never NULL */
+    char *server; /* "cvmseald 0.1.0", or "no daemon: this process"; never NULL */
     gboolean tpm_available;
-    char *tpm_error;       /* if it is not available; "" otherwise */
+    char *tpm_error; /* if it is not available; "" otherwise */
     char *tpm_manufacturer;
     guint64 tpm_firmware;
     char *tpm_banks; /* "sha256, sha384" */
@@ -72,6 +72,12 @@ typedef struct {
     gpointer deliver_data;
 } CvsSealRequest;
 
+typedef struct {
+    const CvsSecret *pin;
+    const CvsSecret *recovery_key;
+    gboolean allow_unmeasured;
+} CvsResealRequest;
+
 typedef struct _CvsBackend CvsBackend;
 
 typedef struct {
@@ -90,7 +96,7 @@ typedef struct {
     /* JSON text as cvs_release_explain() gives it. */
     char *(*explain)(CvsBackend *backend, const char *owner, const char *name, GError **error);
     gboolean (*reseal)(CvsBackend *backend, const char *owner, const char *name,
-                       const CvsSecret *pin, const CvsSecret *recovery_key, GError **error);
+                       const CvsResealRequest *request, GError **error);
     gboolean (*remove)(CvsBackend *backend, const char *owner, const char *name, GError **error);
     CvsStatusInfo *(*status)(CvsBackend *backend, GError **error);
 } CvsBackendClass;
@@ -103,7 +109,6 @@ struct _CvsBackend {
 /* bus: "system", "session" or an address. Failed if there is no such bus. */
 CvsBackend *cvs_backend_dbus_new(const char *bus, GError **error);
 /* NULL: the defaults. Opens nothing yet. */
-CvsBackend *cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies,
-                                   GError **error);
+CvsBackend *cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies);
 void cvs_backend_free(CvsBackend *backend);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsBackend, cvs_backend_free)

@@ -3,11 +3,10 @@
 
 /* What a command gets, and what a command is: a row in the table of main.c. */
 
+#include "base/json.h"
 #include "ctl/backend.h"
 #include "ctl/options.h"
 #include "ctl/output.h"
-
-#include <jansson.h>
 
 typedef struct {
     CvsOptions options;

@@ -119,8 +119,8 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
 }
 
 gboolean
-cvs_options_parse_front(CvsOptions *options, char **argv, gboolean *ret_help,
-                        gboolean *ret_version, char ***ret_rest, GError **error)
+cvs_options_parse_front(CvsOptions *options, char **argv, gboolean *ret_help, gboolean *ret_version,
+                        char ***ret_rest, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_auto(GStrv) args = g_strdupv(argv);

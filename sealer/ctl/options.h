@@ -11,10 +11,11 @@
 #define CVS_OWNER_SELF "self"
 
 typedef struct {
-    char *owner; /* "self", "unit", "system", "unit:NAME.service", "uid:N"; never NULL when parsed */
+    char
+        *owner; /* "self", "unit", "system", "unit:NAME.service", "uid:N"; never NULL when parsed */
     gboolean json;
     gboolean direct;
-    char *tcti;     /* the last three with --direct only; NULL: the default */
+    char *tcti; /* the last three with --direct only; NULL: the default */
     char *vault;
     char *policies;
     char *bus; /* "system", "session" or an address; never NULL when parsed */
@@ -25,10 +26,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsOptions, cvs_options_clear)
 
 /* A command's own options and words. */
 typedef struct {
-    const char *program;     /* "cvmseal seal" */
-    const char *words;       /* "NAME", for the usage line; NULL: none */
-    const char *summary;     /* one line */
-    const char *description; /* what stands below the options; NULL: nothing */
+    const char *program;         /* "cvmseal seal" */
+    const char *words;           /* "NAME", for the usage line; NULL: none */
+    const char *summary;         /* one line */
+    const char *description;     /* what stands below the options; NULL: nothing */
     const GOptionEntry *entries; /* NULL: none */
     guint min_words;
     guint max_words;

@@ -177,7 +177,8 @@ text_ago(gint64 seconds)
         gint64 seconds;
         const char *name;
     } units[] = {
-        {365 * 86400, "year"}, {30 * 86400, "month"}, {86400, "day"}, {3600, "hour"}, {60, "minute"},
+        {365 * 86400, "year"}, {30 * 86400, "month"}, {86400, "day"},
+        {3600, "hour"},        {60, "minute"},
     };
 
     if (seconds < 0)
@@ -370,10 +371,9 @@ cvs_table_format(const CvsTable *table, const CvsOutput *output, GString *text)
     }
 }
 
-static G_DEFINE_QUARK(cvs-broken-pipe, broken_pipe)
+static G_DEFINE_QUARK(cvs - broken - pipe, broken_pipe)
 
-gboolean
-cvs_output_write(int fd, const char *text, GError **error)
+    gboolean cvs_output_write(int fd, const char *text, GError **error)
 {
     if (cvs_write_all(fd, text, strlen(text)))
         return TRUE;

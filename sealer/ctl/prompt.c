@@ -121,7 +121,8 @@ ask_once(int tty, const char *question, CvsSecret *line, gsize max, gsize *ret_s
     /* Before the question appears, so that nobody can answer while the echo is on; what was typed
      * ahead was not meant for this question. */
     if (tcsetattr(tty, TCSAFLUSH, &hidden) < 0) {
-        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot switch the terminal's echo off");
+        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno,
+                            "cannot switch the terminal's echo off");
         goto out;
     }
     if (!cvs_write_all(tty, question, strlen(question)))
@@ -152,7 +153,8 @@ ask(int tty, const char *question, gsize max, const char *what, GError **error)
         /* With the handlers of before: this ends the process, or stops it until it goes on. */
         (void)raise(number);
         if (number != SIGTSTP) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED, "interrupted while asking for %s", what);
+            g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED, "interrupted while asking for %s",
+                        what);
             return NULL;
         }
     }

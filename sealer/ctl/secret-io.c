@@ -137,8 +137,8 @@ check_target(int dir, const char *path, gboolean force, GError **error)
     struct stat st;
 
     if (*name == '\0' || g_str_equal(name, ".") || g_str_equal(name, "..")) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT, "\"%s\" is not the name of a file",
-                    path);
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "\"%s\" is not the name of a file", path);
         return FALSE;
     }
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
