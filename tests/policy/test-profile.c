@@ -552,6 +552,33 @@ test_shipped(void)
     }
 }
 
+/* The example of cvmseal.policy(5) is a profile, and says what the text above it says. */
+static void
+test_manual(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *file = g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "contrib", "man",
+                                             "cvmseal.policy.5.in", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(CvsProfile) profile = NULL;
+    char *start;
+    char *end;
+
+    g_assert_true(g_file_get_contents(file, &text, NULL, &error));
+    g_assert_no_error(error);
+    start = strstr(text, ".\\\" example: begin\n.nf\n");
+    g_assert_nonnull(start);
+    start = strchr(start, '[');
+    end = strstr(start, ".fi\n");
+    g_assert_nonnull(end);
+    *end = '\0';
+
+    profile = parse(start, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(profile->pin, ==, CVS_PROFILE_REQUIRED);
+    g_assert_cmphex(profile->required_pcrs, ==, 1 << 7 | 1 << 11);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -577,5 +604,6 @@ main(int argc, char **argv)
     FOLDERS("/profile/load/name", test_load_name);
     FOLDERS("/profile/load/bad", test_load_bad);
     g_test_add_func("/profile/shipped", test_shipped);
+    g_test_add_func("/profile/manual", test_manual);
     return g_test_run();
 }
