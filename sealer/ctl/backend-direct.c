@@ -265,6 +265,8 @@ direct_status(CvsBackend *backend, GError **error)
 {
     Direct *direct = (Direct *)backend;
     g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
+    /* So that there is one of which it can be said. */
+    g_autoptr(CvsSecret) probe = cvs_secret_new(1);
     g_autoptr(GError) local = NULL;
     CvsTpmInfo tpm;
     const char *banks[3] = {NULL};

@@ -23,6 +23,7 @@ cvs_cli_begin(CvsCli *cli, const char *verb, const char *name, GError **error)
 {
     g_autofree char *safe = cvs_text_safe(name);
 
+    cli->verb = verb;
     g_free(cli->doing);
     cli->doing = g_strdup_printf("%s \"%s\"", verb, safe);
     if (!cvs_key_name_check(name, error))

@@ -14,8 +14,9 @@ typedef struct {
     CvsOutput err; /* stderr */
     /* For the message of an error: "unseal \"db\"". Set by the command as soon as it is known. */
     char *doing;
-    char *key;     /* the key's name, for the remedy; NULL: none */
-    int exit_code; /* what a command that succeeded in parts ends with */
+    const char *verb; /* "unseal"; NULL: unknown */
+    char *key;        /* the key's name, for the remedy; NULL: none */
+    int exit_code;    /* what a command that succeeded in parts ends with */
     CvsBackend *backend;
 } CvsCli;
 

@@ -46,8 +46,11 @@ run_list(CvsCli *cli, char **words, GError **error)
     if (cli->options.json)
         return print_list_json(cli, keys, error);
     if (keys->len == 0)
-        text = all ? g_strdup("There are no keys.\n")
-                   : g_strdup_printf("There are no keys of the owner %s.\n", cli->options.owner);
+        text =
+            all ? g_strdup("There are no keys.\n")
+            : g_str_equal(cli->options.owner, CVS_OWNER_SELF)
+                ? g_strdup("You have no keys. Those of others are listed with --owner or --all.\n")
+                : g_strdup_printf("There are no keys of %s.\n", cli->options.owner);
     else
         text = cvs_view_list(&view, keys, all);
     return cvs_cli_print(cli, text, error);

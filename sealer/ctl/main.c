@@ -51,10 +51,10 @@ help_text(void)
     g_autofree char *common = cvs_options_common_help();
 
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-        g_string_append_printf(text, "  %-18s %s\n", commands[i]->name, commands[i]->usage.summary);
+        g_string_append_printf(text, "  %-23s %s\n", commands[i]->name, commands[i]->usage.summary);
     g_string_append_printf(
         text,
-        "\nCommon options, before or after the command:\n%s"
+        "%s"
         "\n\"cvmseal COMMAND --help\" tells more of a command, \"cvmseal --version\" the version.\n"
         "\nWith --json errors are {\"error\": {\"name\", \"message\", \"reasons\"}} on stdout, and "
         "on\n"
@@ -154,6 +154,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     (void)setlocale(LC_ALL, "");
+    /* The TPM library tells its own story of each error on stderr; ours is enough, unless asked. */
+    (void)g_setenv("TSS2_LOG", "all+none", FALSE);
     fill_standard_descriptors();
     protect_memory();
     /* A reader that went away is an error of write(), which leaves us time to clean up. */

@@ -65,20 +65,94 @@ set_usage_error(GError **error, const char *program, const char *message)
                 hidden, program);
 }
 
+/* GOption takes "--pin=1234" for "--pin" and drops the rest, so that somebody would believe that he
+ * has set a PIN. */
+static const char *
+find_flag_with_value(char **argv, const GOptionEntry *entries)
+{
+    for (guint i = 1; argv[i] && !g_str_equal(argv[i], "--"); i++) {
+        const char *sign = strchr(argv[i], '=');
+
+        if (!g_str_has_prefix(argv[i], "--") || sign == NULL)
+            continue;
+        for (guint j = 0; entries && entries[j].long_name; j++) {
+            if (entries[j].arg == G_OPTION_ARG_NONE &&
+                strlen(entries[j].long_name) == (gsize)(sign - argv[i]) - 2 &&
+                g_str_has_prefix(argv[i] + 2, entries[j].long_name))
+                return entries[j].long_name;
+        }
+    }
+    return NULL;
+}
+
+static gboolean
+check_flags(char **argv, const GOptionEntry *entries, const char *program, GError **error)
+{
+    const char *flag = find_flag_with_value(argv, entries);
+    g_autofree char *message = NULL;
+
+    if (flag == NULL)
+        return TRUE;
+    message = g_strdup_printf("--%s takes no value", flag);
+    set_usage_error(error, program, message);
+    return FALSE;
+}
+
+static void
+append_entries(GString *text, const char *title, const GOptionEntry *entries)
+{
+    g_string_append_printf(text, "\n%s\n", title);
+    for (guint i = 0; entries[i].long_name; i++) {
+        g_autofree char *option =
+            g_strdup_printf("--%s%s%s", entries[i].long_name, entries[i].arg_description ? "=" : "",
+                            entries[i].arg_description ? entries[i].arg_description : "");
+
+        g_string_append_printf(text, "  %-23s %s\n", option, entries[i].description);
+    }
+}
+
+char *
+cvs_options_common_help(void)
+{
+    GString *text = g_string_new(NULL);
+    CvsOptions options = {0};
+    GOptionEntry common[N_COMMON + 1];
+
+    common_entries(&options, common);
+    append_entries(text, "Common options, before or after the command:", common);
+    return g_string_free(text, FALSE);
+}
+
+static char *
+help_text(const CvsUsage *usage)
+{
+    g_autofree char *common = cvs_options_common_help();
+    GString *text = g_string_new(NULL);
+
+    g_string_append_printf(text, "Usage:\n  %s [OPTION...]%s%s\n\n%s.\n", usage->program,
+                           usage->words ? " " : "", usage->words ? usage->words : "",
+                           usage->summary);
+    if (usage->entries)
+        append_entries(text, "Options:", usage->entries);
+    g_string_append(text, common);
+    if (usage->description)
+        g_string_append_printf(text, "\n%s", usage->description);
+    return g_string_free(text, FALSE);
+}
+
 gboolean
 cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char ***ret_words,
                   char **ret_help, GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(usage->words);
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_auto(GStrv) args = g_strdupv(argv);
     g_auto(GStrv) words = NULL;
     g_autoptr(GError) local = NULL;
-    GOptionGroup *group = NULL;
     gboolean help = FALSE;
     guint n_words = 0;
     GOptionEntry common[N_COMMON + 1];
     const GOptionEntry own[] = {
-        {"help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL},
+        {"help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &words, NULL, NULL},
         {NULL},
     };
@@ -86,15 +160,15 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
     g_free(args[0]);
     args[0] = g_strdup(usage->program);
     common_entries(options, common);
+    if (!check_flags(args, usage->entries, usage->program, error) ||
+        !check_flags(args, common, usage->program, error) ||
+        !check_flags(args, own, usage->program, error))
+        return FALSE;
     g_option_context_set_help_enabled(context, FALSE);
-    g_option_context_set_summary(context, usage->summary);
-    g_option_context_set_description(context, usage->description);
     g_option_context_add_main_entries(context, own, NULL);
     if (usage->entries)
         g_option_context_add_main_entries(context, usage->entries, NULL);
-    group = g_option_group_new("common", "Common options:", "Show the common options", NULL, NULL);
-    g_option_group_add_entries(group, common);
-    g_option_context_add_group(context, group);
+    g_option_context_add_main_entries(context, common, NULL);
 
     g_set_prgname(usage->program);
     if (!g_option_context_parse_strv(context, &args, &local)) {
@@ -102,7 +176,7 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
         return FALSE;
     }
     if (help) {
-        *ret_help = g_option_context_get_help(context, FALSE, NULL);
+        *ret_help = help_text(usage);
         return TRUE;
     }
     n_words = words ? g_strv_length(words) : 0;
@@ -135,6 +209,8 @@ cvs_options_parse_front(CvsOptions *options, char **argv, gboolean *ret_help, gb
     };
 
     common_entries(options, common);
+    if (!check_flags(args, common, "cvmseal", error) || !check_flags(args, own, "cvmseal", error))
+        return FALSE;
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, own, NULL);
@@ -190,24 +266,6 @@ cvs_options_finish(CvsOptions *options, GError **error)
         return FALSE;
     }
     return TRUE;
-}
-
-char *
-cvs_options_common_help(void)
-{
-    GString *text = g_string_new(NULL);
-    CvsOptions options = {0};
-    GOptionEntry common[N_COMMON + 1];
-
-    common_entries(&options, common);
-    for (guint i = 0; i < N_COMMON; i++) {
-        g_autofree char *option =
-            g_strdup_printf("--%s%s%s", common[i].long_name, common[i].arg_description ? "=" : "",
-                            common[i].arg_description ? common[i].arg_description : "");
-
-        g_string_append_printf(text, "  %-18s %s\n", option, common[i].description);
-    }
-    return g_string_free(text, FALSE);
 }
 
 static void

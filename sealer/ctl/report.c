@@ -8,27 +8,26 @@
 /* Hex digits of a digest that are enough to tell two apart by eye. */
 #define DIGITS_SHOWN 17
 
-/* KEY stands for the key's name, OPTIONS for the common options of this call. A remedy with KEY is
- * left out where there is no key. */
+/* %K stands for the key's name (which has no percent sign), %O for the common options of this call
+ * with a space in front. A remedy with %K is left out where there is no key. */
 static const struct {
     int code;
     const char *remedy;
 } remedies[] = {
-    {CVS_ERROR_NO_SUCH_KEY, "\"cvmseal listOPTIONS\" shows the keys of this owner"},
+    {CVS_ERROR_NO_SUCH_KEY, "\"cvmseal list%O\" shows the keys of this owner"},
     {CVS_ERROR_KEY_EXISTS, "add --replace to put the new key in its place"},
-    {CVS_ERROR_BAD_FORMAT, "put back a backup of the key's file; \"cvmseal showOPTIONS KEY\" tells "
-                           "whether it can be read"},
+    {CVS_ERROR_BAD_FORMAT, "repair the file that is named, or put back its backup"},
     {CVS_ERROR_PCR_MISMATCH,
-     "\"cvmseal explainOPTIONS KEY\" tells what changed; if the change is meant, \"cvmseal "
-     "resealOPTIONS KEY --recovery-key-file FILE\" seals the key to the present state"},
+     "\"cvmseal explain %K%O\" tells what changed; if the change is meant, \"cvmseal "
+     "reseal %K%O --recovery-key-file FILE\" seals the key to the present state"},
     {CVS_ERROR_REGISTER_MISMATCH,
-     "\"cvmseal explainOPTIONS KEY\" tells what changed; if the change is meant, \"cvmseal "
-     "resealOPTIONS KEY --recovery-key-file FILE\" seals the key to the present state"},
-    {CVS_ERROR_TPM_REPLACED, "if the change is meant, \"cvmseal resealOPTIONS KEY "
+     "\"cvmseal explain %K%O\" tells what changed; if the change is meant, \"cvmseal "
+     "reseal %K%O --recovery-key-file FILE\" seals the key to the present state"},
+    {CVS_ERROR_TPM_REPLACED, "if the change is meant, \"cvmseal reseal %K%O "
                              "--recovery-key-file FILE\" seals the key with this TPM"},
-    {CVS_ERROR_TPM_LOCKOUT, "wait; \"cvmseal statusOPTIONS\" shows the TPM's count of wrong tries"},
+    {CVS_ERROR_TPM_LOCKOUT, "wait; \"cvmseal status%O\" shows the TPM's count of wrong tries"},
     {CVS_ERROR_TPM_UNAVAILABLE,
-     "\"cvmseal statusOPTIONS\" shows the TPM; a virtual machine needs one in its configuration"},
+     "\"cvmseal status%O\" shows the TPM; a virtual machine needs one in its configuration"},
     {CVS_ERROR_PIN_REQUIRED, "add --pin to be asked for it, or --pin-file FILE"},
     {CVS_ERROR_PIN_WRONG, "try again with --pin; the TPM counts wrong tries and locks after some"},
     {CVS_ERROR_PCR_UNMEASURED,
@@ -53,12 +52,12 @@ fill_in(const CvsCli *cli, const char *remedy)
     g_autofree char *options = cvs_options_repeat(&cli->options);
     GString *text = NULL;
 
-    if (strstr(remedy, "KEY") && cli->key == NULL)
+    if (strstr(remedy, "%K") && cli->key == NULL)
         return NULL;
     text = g_string_new(remedy);
-    g_string_replace(text, "OPTIONS", options, 0);
     if (cli->key)
-        g_string_replace(text, "KEY", cli->key, 0);
+        g_string_replace(text, "%K", cli->key, 0);
+    g_string_replace(text, "%O", options, 0);
     return g_string_free(text, FALSE);
 }
 
@@ -86,6 +85,16 @@ cvs_report_remedy(const CvsCli *cli, const GError *error)
     return NULL;
 }
 
+/* Whoever refused may have said already what we were doing. */
+static const char *
+without_preface(const CvsCli *cli, const char *message)
+{
+    g_autofree char *preface =
+        cli->verb && cli->key ? g_strdup_printf("cannot %s %s: ", cli->verb, cli->key) : NULL;
+
+    return preface && g_str_has_prefix(message, preface) ? message + strlen(preface) : message;
+}
+
 static void
 append_reason(const CvsCli *cli, const CvsReason *reason, GString *text)
 {
@@ -108,7 +117,7 @@ char *
 cvs_report_text(const CvsCli *cli, const GError *error)
 {
     GString *text = g_string_new(NULL);
-    g_autofree char *message = cvs_text_safe(error->message);
+    g_autofree char *message = cvs_text_safe(without_preface(cli, error->message));
     g_autofree char *remedy = cvs_report_remedy(cli, error);
     const GPtrArray *reasons = cvs_error_get_reasons(error);
 

@@ -114,20 +114,18 @@ static void
 append_pcrs(const CvsView *view, GString *text, const char *pcrs, const char *bank)
 {
     guint32 mask = 0;
-    gboolean first = TRUE;
+    const char *label = "PCRs";
 
+    append_field(view, text, "PCR bank", "%s", bank);
     if (!cvs_pcr_mask_parse(pcrs, &mask, NULL)) {
-        append_field(view, text, "PCRs", "%s (%s)", pcrs, bank);
+        append_field(view, text, label, "%s", pcrs);
         return;
     }
     for (guint pcr = 0; pcr < CVS_PCR_COUNT; pcr++) {
         if (!(mask & 1u << pcr))
             continue;
-        if (first)
-            append_field(view, text, "PCRs", "%2u  %s  (bank %s)", pcr, cvs_pcr_title(pcr), bank);
-        else
-            append_field(view, text, "", "%2u  %s", pcr, cvs_pcr_title(pcr));
-        first = FALSE;
+        append_field(view, text, label, "%2u  %s", pcr, cvs_pcr_title(pcr));
+        label = "";
     }
 }
 
@@ -276,8 +274,8 @@ cvs_view_explanation(const CvsView *view, const json_t *explanation, const char 
     if (!opens && recovery)
         g_string_append_printf(text,
                                "\nIf the change is meant, seal it to the present state with its "
-                               "recovery key:\n  cvmseal reseal%s %s --recovery-key\n",
-                               options, name);
+                               "recovery key:\n  cvmseal reseal %s --recovery-key%s\n",
+                               name, options);
     else if (!opens)
         g_string_append(text, "\nIt has no recovery key: only the state it was sealed to opens "
                               "it.\n");

@@ -106,14 +106,23 @@ test_refused(void)
 static void
 test_value_is_not_repeated(void)
 {
-    g_auto(CvsOptions) options = {0};
-    g_auto(GStrv) words = NULL;
-    g_autofree char *help = NULL;
-    g_autoptr(GError) error = NULL;
+    static const char *const lines[] = {
+        "test db --flag=12345",
+        "test db --json=12345",
+        "test db --help=12345",
+        "test db --flags=12345",
+    };
 
-    g_assert_false(parse(&options, "test db --flag=12345", &words, &help, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
-    g_assert_null(strstr(error->message, "12345"));
+    for (gsize i = 0; i < G_N_ELEMENTS(lines); i++) {
+        g_auto(CvsOptions) options = {0};
+        g_auto(GStrv) words = NULL;
+        g_autofree char *help = NULL;
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(parse(&options, lines[i], &words, &help, &error));
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+        g_assert_null(strstr(error->message, "12345"));
+    }
 }
 
 static void
@@ -125,7 +134,7 @@ test_help(void)
     g_autofree char *common = cvs_options_common_help();
 
     g_assert_true(parse(&options, "test --help", &words, &help, NULL));
-    g_assert_nonnull(strstr(help, "cvmseal test [OPTION"));
+    g_assert_nonnull(strstr(help, "cvmseal test [OPTION...] NAME\n"));
     g_assert_nonnull(strstr(help, "--flag"));
     g_assert_nonnull(strstr(help, "--owner=OWNER"));
     g_assert_nonnull(strstr(common, "--owner=OWNER"));

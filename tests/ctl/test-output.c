@@ -180,9 +180,9 @@ test_table_narrow(void)
     narrow.width = 25;
     cvs_table_format(table, &narrow, text);
     g_assert_cmpstr(text->str, ==,
-                    "NAME         SIZE  NOTE\n"
-                    "a-rather…     1 B  x\n"
-                    "b           100 B  note\\…\n");
+                    "NAME       SIZE  NOTE\n"
+                    "a-rathe…    1 B  x\n"
+                    "b         100 B  note\\x1b\n");
     /* No further than the columns allow. */
     narrow.width = 5;
     cvs_table_format(table, &narrow, tiny);

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "ctl/prompt.h"
-#include "pty.h"
+#include "terminal.h"
 
 #include <signal.h>
 #include <string.h>

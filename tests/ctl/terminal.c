@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
-#include "pty.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
