@@ -96,10 +96,37 @@ dump(const json_t *value, size_t flags)
     return text;
 }
 
+#define CANONICAL (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+
 char *
 cvs_json_canonical(const json_t *value)
 {
-    return dump(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    return dump(value, CANONICAL);
+}
+
+typedef struct {
+    const char *text;
+    gsize left;
+} Expected;
+
+static int
+compare_part(const char *part, size_t size, void *data)
+{
+    Expected *expected = data;
+
+    if (size > expected->left || memcmp(part, expected->text, size) != 0)
+        return -1;
+    expected->text += size;
+    expected->left -= size;
+    return 0;
+}
+
+gboolean
+cvs_json_is_canonical(const json_t *value, const char *text, gsize size)
+{
+    Expected expected = {text, size};
+
+    return json_dump_callback(value, compare_part, &expected, CANONICAL) == 0 && expected.left == 0;
 }
 
 char *

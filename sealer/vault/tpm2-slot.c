@@ -142,7 +142,6 @@ cvs_tpm2_slot_parse(GBytes *bytes, GError **error)
 {
     g_autoptr(CvsTpm2Slot) slot = g_new0(CvsTpm2Slot, 1);
     g_autoptr(json_t) json = NULL;
-    g_autofree char *canonical = NULL;
     gsize size = 0;
     const char *text = g_bytes_get_data(bytes, &size);
 
@@ -154,8 +153,7 @@ cvs_tpm2_slot_parse(GBytes *bytes, GError **error)
     json = cvs_json_parse(text, size, WHAT, error);
     if (json == NULL || !parse_members(json, slot, error))
         return NULL;
-    canonical = cvs_json_canonical(json);
-    if (strlen(canonical) != size || memcmp(canonical, text, size) != 0) {
+    if (!cvs_json_is_canonical(json, text, size)) {
         (void)bad(error, "not in the canonical form");
         return NULL;
     }
