@@ -38,7 +38,8 @@ class Shell:
         self.folder.cleanup()
 
     def complete(self, line):
-        script = ('source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; COMP_WORDBREAKS=$\' \\t\\n"\\\'@><=;|&(:\'; '
+        script = ('source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; '
+                  'COMP_WORDBREAKS=$\' \\t\\n"\\\'@><=;|&(:\'; '
                   '_cvmseal; printf "%s\\n" "${COMPREPLY[@]}"')
         path = self.folder.name + ":" + os.environ["PATH"]
         code, text = call("bash", "--norc", "-c", script, "bash", COMPLETION, line,
