@@ -154,6 +154,15 @@ replace_once(const char *text, const char *old, const char *new)
     return g_strdup_printf("%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
 }
 
+/* As we write it, so that the short way of reading has a try at it too. */
+static char *
+to_line(const json_t *json)
+{
+    g_autofree char *text = cvs_json_canonical(json);
+
+    return g_strconcat(text, "\n", NULL);
+}
+
 static char *
 make_truncated(const char *both)
 {
@@ -220,7 +229,7 @@ make_flattened(const char *both)
     fixture_set(json, "recipients", NULL);
     json_object_update(json, recipient);
     json_decref(recipient);
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static char *
@@ -231,7 +240,7 @@ make_many(const char *both)
 
     while (json_array_size(recipients) <= CVS_SLOTS_MAX)
         json_array_append(recipients, json_array_get(recipients, 0));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 /* The slot's JSON between other white space, or with its members in another order. */
@@ -247,7 +256,7 @@ with_slot(const char *both, char *(*change)(const json_t *slot))
     g_autofree char *text = cvs_base64url_encode(changed, strlen(changed));
 
     fixture_set(json, HEADER "/slot", json_string(text));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static char *
@@ -286,7 +295,7 @@ make_slot_large(const char *both)
     g_autofree char *private_area = g_strnfill(CVS_SLOT_MAX, 'A');
 
     fixture_set(json, SLOT "/private", json_string(private_area));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static const Raw raw[] = {
@@ -503,7 +512,7 @@ make(const char *dir)
 
         fixture_set(json, bad[i].path,
                     bad[i].value != NULL ? json_loads(bad[i].value, JSON_DECODE_ANY, NULL) : NULL);
-        text = cvs_json_canonical(json);
+        text = to_line(json);
         write_golden(dir, bad[i].file, text);
     }
     for (guint i = 0; i < G_N_ELEMENTS(raw); i++) {
