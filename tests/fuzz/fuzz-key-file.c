@@ -1,7 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz.h"
 #include "base/error.h"
+#include "vault/jwe-scan.h"
 #include "vault/key-file.h"
+
+/* What the short way reads, the long way reads too, and both mean the same. */
+static void
+compare_ways(const guint8 *data, gsize size)
+{
+    g_autoptr(CvsJwe) brief = cvs_jwe_scan(data, size);
+    g_autoptr(CvsJwe) full = NULL;
+    g_autoptr(GBytes) first = NULL;
+    g_autoptr(GBytes) second = NULL;
+
+    if (brief == NULL)
+        return;
+    full = cvs_jwe_parse_json(data, size, NULL);
+    g_assert_nonnull(full);
+    first = cvs_jwe_serialise(brief);
+    second = cvs_jwe_serialise(full);
+    g_assert_cmpmem(g_bytes_get_data(first, NULL), g_bytes_get_size(first), data, size);
+    g_assert_true(g_bytes_equal(first, second));
+}
 
 /* What is read is written as something that is read again and written the same; a slot that made-up
  * secrets open is a finding. */
@@ -15,6 +35,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     g_autoptr(GBytes) second = NULL;
     g_autoptr(CvsSecret) secret = NULL;
 
+    compare_ways(data, size);
     g_assert_true((key == NULL) == (error != NULL));
     if (key == NULL)
         return 0;
