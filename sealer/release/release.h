@@ -26,8 +26,8 @@ typedef struct {
     const CvsHash *bank; /* NULL: the profile's */
     gboolean allow_unmeasured;
     gboolean replace;
-    const CvsSecret *pin;         /* NULL: none */
-    gboolean want_recovery_key;   /* also if the profile requires one */
+    const CvsSecret *pin;       /* NULL: none */
+    gboolean want_recovery_key; /* also if the profile requires one */
     /* Called before the key is written: a recovery key that nobody received is worth nothing, so if
      * this fails nothing is sealed. Needed if want_recovery_key. */
     gboolean (*deliver_recovery_key)(const CvsSecret *recovery_key, gpointer data, GError **error);
@@ -40,10 +40,11 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
                           const CvsSecret *secret, const CvsSealOptions *options, char **ret_id,
                           GError **error);
 
-/* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation first:
- * the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The error is
- * that of the newest slot, with the reasons of all. When the newest slot opens, older tpm2 slots are
- * dropped from the file (best effort: a disk that cannot be written to does not stop a release). */
+/* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation
+ * first: the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The
+ * error is that of the newest slot, with the reasons of all. When the newest slot opens, older tpm2
+ * slots are dropped from the file (best effort: a disk that cannot be written to does not stop a
+ * release). */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 

@@ -77,6 +77,7 @@ ESYS_TR
 cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error)
 {
     CvsSession *session = &tpm->sessions[CVS_SESSION_POLICY];
+    TSS2_RC rc = TSS2_RC_SUCCESS;
 
     if (session->auth_value && !auth_value)
         cvs_session_flush(tpm, CVS_SESSION_POLICY);
@@ -84,6 +85,12 @@ cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error)
         return ESYS_TR_NONE;
     if (session->dirty && !cvs_session_restart_policy(tpm, error))
         return ESYS_TR_NONE;
+    rc = Esys_TRSess_SetAttributes(tpm->esys, session->tr, auth_value ? 0 : TPMA_SESSION_ENCRYPT,
+                                   TPMA_SESSION_ENCRYPT);
+    if (rc != TSS2_RC_SUCCESS) {
+        (void)cvs_tpm_fail(tpm, rc, "preparing a session", error);
+        return ESYS_TR_NONE;
+    }
     session->dirty = TRUE;
     session->auth_value = auth_value;
     return session->tr;

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 from tap import Skip, call, main, read, same, source
 
+POLKITD = ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")
 POLKIT_DTD = "/usr/share/polkit-1/policyconfig-1.dtd"
 ACTIONS = {"org.cvmseal1.manage": ("no", "no", "auth_admin_keep")}
 
@@ -24,8 +25,9 @@ def test_well_formed():
 
 def test_interface():
     with tempfile.TemporaryDirectory() as folder:
-        code, text = call("gdbus-codegen", "--interface-prefix", "org.cvmseal1.", "--generate-c-code",
-                          "generated", source("dbus", "org.cvmseal1.xml"), cwd=folder)
+        code, text = call("gdbus-codegen", "--interface-prefix", "org.cvmseal1.",
+                          "--generate-c-code", "generated", source("dbus", "org.cvmseal1.xml"),
+                          cwd=folder)
         same((code, text), (0, ""), "gdbus-codegen")
         assert os.path.getsize(os.path.join(folder, "generated.c")) > 0
 
@@ -45,6 +47,46 @@ def test_polkit_actions():
         found[action.get("id")] = tuple(
             defaults.findtext(name) for name in ("allow_any", "allow_inactive", "allow_active"))
         assert action.findtext("description") and action.findtext("message")
+    same(found, ACTIONS, "actions")
+
+
+# A bus on which everything is allowed: it is polkit's reading that is looked at.
+BUS = """<busconfig><type>system</type><listen>unix:path={0}/bus</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/>
+<allow send_type="method_call"/><allow send_requested_reply="true" send_type="method_return"/>
+<allow send_requested_reply="true" send_type="error"/><allow receive_type="method_call"/>
+<allow receive_type="method_return"/><allow receive_type="error"/><allow receive_type="signal"/>
+</policy></busconfig>"""
+
+# In namespaces of its own, so that polkitd's folder can be covered and nothing outlives the test.
+ASK_POLKIT = """set -e
+mount -t tmpfs tmpfs /usr/share/polkit-1/actions
+cp "$1" /usr/share/polkit-1/actions/
+export DBUS_SYSTEM_BUS_ADDRESS="unix:path=$2/bus"
+dbus-daemon --config-file="$2/bus.conf" --nopidfile --fork
+"$3" --no-debug >/dev/null 2>&1 &
+gdbus wait --system --timeout 20 org.freedesktop.PolicyKit1
+exec pkaction --verbose"""
+
+
+def test_polkitd_reads_them():
+    daemon = next((path for path in POLKITD if os.path.exists(path)), None)
+    if daemon is None:
+        raise Skip("polkitd is not installed")
+    if os.geteuid() != 0:
+        raise Skip("needs root to start a polkitd")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        with open(os.path.join(folder, "bus.conf"), "w", encoding="utf-8") as file:
+            file.write(BUS.format(folder))
+        code, text = call("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                          "sh", "-c", ASK_POLKIT, "sh", source("dbus", "org.cvmseal1.policy"),
+                          folder, daemon)
+    same(code, 0, text)
+    found = {}
+    for block in text.strip().split("\n\n"):
+        values = dict(re.findall(r"^\s+implicit (\w+):\s+(\w+)", block, flags=re.M))
+        found[block.split(":", 1)[0]] = (values["any"], values["inactive"], values["active"])
     same(found, ACTIONS, "actions")
 
 

@@ -12,6 +12,7 @@ from tap import Skip, build, call, main, read, same, source
 
 PAGES = ["cvmseal.1", "cvmseal.policy.5", "cvmseald.8", "org.cvmseal1.5"]
 CLI = build("sealer", "ctl", "cvmseal")
+DAEMON = build("sealer", "service", "cvmseald")
 
 
 def plain(text):
@@ -78,8 +79,8 @@ def test_headings():
 
 def test_pages_that_are_named_exist():
     for name in PAGES:
-        for other, number in re.findall(r"^\.BR (\S*cvmseal\S*) \((\d)\)", read(build("contrib", name)),
-                                        flags=re.M):
+        text = read(build("contrib", name))
+        for other, number in re.findall(r"^\.BR (\S*cvmseal\S*) \((\d)\)", text, flags=re.M):
             assert f"{other}.{number}" in PAGES, f"{name} names {other}({number})"
 
 
@@ -231,6 +232,28 @@ def test_same_options_as_the_program():
         same(code, 0, usage)
         wanted |= set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", usage, flags=re.M))
     same(sorted(manual_options()), sorted(wanted), "options")
+
+
+def test_same_options_as_the_daemon():
+    if not os.path.exists(DAEMON):
+        raise Skip("the daemon is not built")
+    code, text = call(DAEMON, "--help")
+    same(code, 0, text)
+    wanted = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", text, flags=re.M))
+    found = {option for head, _ in entries(section(page("cvmseald.8"), "OPTIONS"))
+             for option in re.findall(r"--[a-z-]+", head)}
+    same(sorted(found), sorted(wanted), "options")
+
+
+def test_audit_fields():
+    """The fields of the journal are those that the daemon's source writes."""
+    code = source("sealer", "service", "audit.c")
+    if not os.path.exists(code):
+        raise Skip("the daemon has no audit records yet")
+    wanted = set(re.findall(r'"(CVMSEAL_\w+)"', read(code)))
+    found = {field for head, _ in entries(section(page("cvmseald.8"), "LOG"))
+             for field in re.findall(r"CVMSEAL_\w+", head)}
+    same(sorted(found), sorted(wanted), "fields")
 
 
 main(globals())

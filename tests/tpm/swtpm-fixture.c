@@ -213,3 +213,71 @@ swtpm_count_handles(CvsTpm *tpm)
     }
     return count;
 }
+
+/* tcti-swtpm holds its line only from a command to its answer, so there is room for another. */
+static int
+connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    strcpy(address.sun_path, path);
+    g_assert_no_errno(connect(fd, (struct sockaddr *)&address, sizeof address));
+    return fd;
+}
+
+guint32
+swtpm_raw(Swtpm *swtpm, const guint8 *command, gsize size)
+{
+    CVS_AUTO_FD int line = connect_to(swtpm->socket);
+    guint8 response[4096];
+    gsize got = 0;
+
+    g_assert_true(cvs_write_all(line, command, size));
+    while (got < 10 || got < ((gsize)response[4] << 8 | response[5])) {
+        GPollFD fd = {.fd = line, .events = G_IO_IN};
+        gssize n = 0;
+
+        g_assert_cmpint(g_poll(&fd, 1, -1), ==, 1);
+        n = read(line, response + got, sizeof response - got);
+        g_assert_cmpint(n, >, 0);
+        got += (gsize)n;
+    }
+    return (guint32)response[6] << 24 | (guint32)response[7] << 16 | (guint32)response[8] << 8 |
+           response[9];
+}
+
+void
+swtpm_raw_extend(Swtpm *swtpm, guint pcr)
+{
+    guint8 command[65] = {0x80, 0x02, 0, 0, 0, 65, 0, 0, 0x01, 0x82, 0, 0, 0, (guint8)pcr,
+                          /* authorization by an empty password */
+                          0, 0, 0, 9, 0x40, 0, 0, 0x09, 0, 0, 0, 0, 0,
+                          /* one digest, SHA-256 */
+                          0, 0, 0, 1, 0x00, 0x0b};
+
+    command[64] = 1;
+    g_assert_cmphex(swtpm_raw(swtpm, command, sizeof command), ==, 0);
+}
+
+void
+swtpm_raw_flush(Swtpm *swtpm, guint32 handle)
+{
+    guint8 command[14] = {0x80,
+                          0x01,
+                          0,
+                          0,
+                          0,
+                          14,
+                          0,
+                          0,
+                          0x01,
+                          0x65,
+                          (guint8)(handle >> 24),
+                          (guint8)(handle >> 16),
+                          (guint8)(handle >> 8),
+                          (guint8)handle};
+
+    g_assert_cmphex(swtpm_raw(swtpm, command, sizeof command), ==, 0);
+}
