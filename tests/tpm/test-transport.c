@@ -4,11 +4,19 @@
  * every way that is tried here, and nothing wrong may ever be taken for right. */
 
 #include "base/secret.h"
+#include "config.h"
 #include "tpm/sealing.h"
 #include "tpm/tpm-private.h"
 
 #include <string.h>
 #include <tss2/tss2_mu.h>
+
+/* Of the places in an answer, which are tried: all of them where a session costs little. */
+#if CVS_HAVE_ESYS_CRYPTO_CALLBACKS
+#define STRIDE 1
+#else
+#define STRIDE 4
+#endif
 
 typedef enum {
     FLIP,    /* one byte of the answer */
@@ -260,8 +268,7 @@ test_cut(gconstpointer data)
         for (;;) {
             gsize size = 1;
 
-            /* A session's own answer is cut a few hundred times; every third byte will do. */
-            for (liar.offset = 0; liar.offset < size; liar.offset += 3) {
+            for (liar.offset = 0; liar.offset < size; liar.offset += 2 * STRIDE + 1) {
                 if (!try_lie(request, FALSE, &liar))
                     break;
                 size = liar.size;
@@ -282,7 +289,7 @@ test_flip(gconstpointer data)
     for (;;) {
         gsize size = 1;
 
-        for (liar.offset = 0; liar.offset < size; liar.offset++) {
+        for (liar.offset = 0; liar.offset < size; liar.offset += STRIDE) {
             if (!try_lie(request, FALSE, &liar))
                 break;
             size = liar.size;
