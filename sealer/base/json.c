@@ -4,47 +4,32 @@
 #include "base/hex.h"
 #include "base/secret.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* jansson has no realloc hook, so the size in front of each block is all that is needed to wipe it.
- * The header keeps the alignment of malloc(). */
-typedef union {
-    gsize size;
-    max_align_t align;
-} BlockHeader;
-
+/* Blocks stay those of malloc(): libjose hands what json_dumps() gave it to free(). So the size to
+ * wipe is asked of the C library, and may be a little more than what was asked for. */
 static void *
-wiping_malloc(size_t size)
+plain_malloc(size_t size)
 {
-    BlockHeader *header = NULL;
-
-    if (size > G_MAXSSIZE - sizeof(BlockHeader))
-        return NULL;
-    header = malloc(sizeof(BlockHeader) + size);
-    if (header == NULL)
-        return NULL;
-    header->size = size;
-    return header + 1;
+    return malloc(size);
 }
 
 static void
 wiping_free(void *block)
 {
-    BlockHeader *header = block;
-
     if (block == NULL)
         return;
-    header--;
-    cvs_wipe(header, sizeof(BlockHeader) + header->size);
-    free(header);
+    cvs_wipe(block, malloc_usable_size(block));
+    free(block);
 }
 
 __attribute__((constructor)) static void
 use_wiping_allocator(void)
 {
-    json_set_alloc_funcs(wiping_malloc, wiping_free);
+    json_set_alloc_funcs(plain_malloc, wiping_free);
     /* Seeding takes a lock and a read of urandom at the first object; done here it is off every
      * later path. */
     json_object_seed(0);
