@@ -120,8 +120,7 @@ cvs_json_only(const json_t *object, const char *what, GError **error, ...)
     const char *member = NULL;
     json_t *value = NULL;
 
-    json_object_foreach((json_t *)object, member, value)
-    {
+    json_object_foreach ((json_t *)object, member, value) {
         gboolean known = FALSE;
         const char *name = NULL;
         va_list names;
@@ -131,8 +130,11 @@ cvs_json_only(const json_t *object, const char *what, GError **error, ...)
             known = g_str_equal(name, member);
         va_end(names);
         if (!known) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%.40s\"", what,
-                        member);
+            /* The cut may go through a character. */
+            g_autofree char *shown = g_utf8_make_valid(member, (gssize)MIN(strlen(member), 40));
+
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%s\"", what,
+                        shown);
             return FALSE;
         }
     }

@@ -27,8 +27,8 @@ char *cvs_json_pretty(const json_t *value);
 
 /* TRUE if every member of the object is among names (ended by NULL). BadFormat naming the first
  * that is not. */
-gboolean cvs_json_only(const json_t *object, const char *what, GError **error, ...)
-    G_GNUC_NULL_TERMINATED;
+gboolean cvs_json_only(const json_t *object, const char *what, GError **error,
+                       ...) G_GNUC_NULL_TERMINATED;
 
 /* Members that must be there and of that type; BadFormat otherwise. Borrowed. */
 const char *cvs_json_get_string(const json_t *object, const char *name, const char *what,
