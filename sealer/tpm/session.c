@@ -43,8 +43,8 @@ explain_failed_start(CvsTpm *tpm, GError *failed, GError **error)
     g_autoptr(GError) start_error = failed;
     g_autoptr(GError) local = NULL;
 
-    if (cvs_tpm_connect(tpm, NULL) &&
-        (tpm->srk != ESYS_TR_NONE || cvs_srk_find(tpm, FALSE, NULL)) &&
+    cvs_tpm_disconnect(tpm);
+    if (cvs_tpm_connect(tpm, NULL) && cvs_srk_find(tpm, FALSE, NULL) &&
         !cvs_srk_check(tpm, ESYS_TR_NONE, &local) &&
         g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_REPLACED))
         g_propagate_error(error, g_steal_pointer(&local));

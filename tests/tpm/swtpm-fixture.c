@@ -192,12 +192,15 @@ swtpm_extend(CvsTpm *tpm, guint pcr)
                     ==, TSS2_RC_SUCCESS);
 }
 
-guint
-swtpm_count_handles(CvsTpm *tpm)
+/* guint32 of each session and transient object. */
+static GArray *
+list_handles(CvsTpm *tpm)
 {
-    static const guint32 firsts[] = {TPM2_HMAC_SESSION_FIRST, TPM2_POLICY_SESSION_FIRST,
+    /* Sessions of both kinds are listed together: those that are loaded under the first number,
+     * those that are saved under the second (Part 2, 7.2). */
+    static const guint32 firsts[] = {TPM2_LOADED_SESSION_FIRST, TPM2_ACTIVE_SESSION_FIRST,
                                      TPM2_TRANSIENT_FIRST};
-    guint count = 0;
+    GArray *handles = g_array_new(FALSE, FALSE, sizeof(guint32));
 
     g_assert_true(cvs_tpm_connect(tpm, NULL));
     for (gsize i = 0; i < G_N_ELEMENTS(firsts); i++) {
@@ -208,10 +211,33 @@ swtpm_count_handles(CvsTpm *tpm)
                                            TPM2_CAP_HANDLES, firsts[i], TPM2_MAX_CAP_HANDLES, &more,
                                            &data),
                         ==, TSS2_RC_SUCCESS);
-        for (guint j = 0; j < data->data.handles.count; j++)
-            count += data->data.handles.handle[j] >> 24 == firsts[i] >> 24;
+        for (guint j = 0; j < data->data.handles.count; j++) {
+            guint32 type = data->data.handles.handle[j] >> 24;
+            gboolean is_session = type == TPM2_HT_HMAC_SESSION || type == TPM2_HT_POLICY_SESSION;
+
+            if (type == firsts[i] >> 24 || (is_session && firsts[i] != TPM2_TRANSIENT_FIRST))
+                g_array_append_val(handles, data->data.handles.handle[j]);
+        }
     }
-    return count;
+    return handles;
+}
+
+guint
+swtpm_count_handles(CvsTpm *tpm)
+{
+    g_autoptr(GArray) handles = list_handles(tpm);
+
+    return handles->len;
+}
+
+void
+swtpm_flush_all(Swtpm *swtpm)
+{
+    g_autoptr(CvsTpm) tpm = cvs_tpm_new(swtpm->tcti);
+    g_autoptr(GArray) handles = list_handles(tpm);
+
+    for (guint i = 0; i < handles->len; i++)
+        swtpm_raw_flush(swtpm, g_array_index(handles, guint32, i));
 }
 
 /* tcti-swtpm holds its line only from a command to its answer, so there is room for another. */

@@ -41,6 +41,8 @@ gboolean swtpm_tool_try(Swtpm *swtpm, const char *format, ...) G_GNUC_PRINTF(2, 
 void swtpm_extend(CvsTpm *tpm, guint pcr);
 /* How many sessions and transient objects the TPM holds, asked over an open connection. */
 guint swtpm_count_handles(CvsTpm *tpm);
+/* Flushes them all, as a resource manager does for a client that is gone. */
+void swtpm_flush_all(Swtpm *swtpm);
 
 /* Sends a command on a line of its own between two commands of a CvsTpm. The response code. */
 guint32 swtpm_raw(Swtpm *swtpm, const guint8 *command, gsize size);

@@ -194,6 +194,12 @@ make_nul(const char *both)
 }
 
 static char *
+make_leading_zero(const char *both)
+{
+    return replace_once(both, "\"p2c\":", "\"p2c\":0");
+}
+
+static char *
 make_array(const char *both)
 {
     return g_strconcat("[", both, "]", NULL);
@@ -304,6 +310,7 @@ static const Raw raw[] = {
     {"bad-duplicate.json", make_duplicate, "twice"},
     {"bad-duplicate-header.json", make_duplicate_header, "twice"},
     {"bad-nul.json", make_nul, "JSON"},
+    {"bad-p2c-leading-zero.json", make_leading_zero, "JSON"},
     {"bad-array.json", make_array, "object"},
     {"bad-empty.json", make_empty, "JSON"},
     {"bad-deep.json", make_deep, "deeper"},
