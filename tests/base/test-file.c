@@ -362,7 +362,6 @@ static void
 test_denied(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    CVS_AUTO_FD int dir = -1;
 
     if (!g_test_subprocess()) {
         in_child();

@@ -32,10 +32,11 @@ typedef enum {
 static void
 slot_set(Slot *slot, guint32 handle, GBytes *context)
 {
-    g_autoptr(GBytes) old = slot->context;
+    GBytes *old = slot->context;
 
     slot->handle = handle;
     slot->context = context ? g_bytes_ref(context) : NULL;
+    g_bytes_unref(old);
 }
 
 static void
