@@ -2,8 +2,11 @@
 #define _GNU_SOURCE
 #include "world.h"
 
+#include <grp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +29,13 @@ on_late(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* A test that aborts leaves no daemon behind. */
+static void
+die_with_the_test(gpointer data)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void
 start_daemon(World *world)
 {
@@ -39,6 +49,7 @@ start_daemon(World *world)
     guint watch = 0;
     guint late = 0;
 
+    g_subprocess_launcher_set_child_setup(launcher, die_with_the_test, NULL, NULL);
     world->bus = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_test_dbus_up(world->bus);
     address = g_test_dbus_get_bus_address(world->bus);
@@ -126,7 +137,11 @@ result_free(Result *result)
 static void
 leave_terminal(gpointer data)
 {
+    const uid_t *uid = data;
+
     (void)setsid();
+    if (uid && (setgroups(0, NULL) < 0 || setgid(*uid) < 0 || setuid(*uid) < 0))
+        _exit(126);
 }
 
 /* With a NUL behind. */
@@ -141,8 +156,9 @@ bytes_to_text(GBytes *bytes)
     return text;
 }
 
+/* uid NULL: this user. */
 static Result *
-run(char **argv, const void *in, gsize in_size)
+run(char **argv, const void *in, gsize in_size, uid_t *uid)
 {
     g_autoptr(GSubprocessLauncher) launcher =
         g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
@@ -154,7 +170,7 @@ run(char **argv, const void *in, gsize in_size)
     g_autoptr(GError) error = NULL;
     Result *result = g_new0(Result, 1);
 
-    g_subprocess_launcher_set_child_setup(launcher, leave_terminal, NULL, NULL);
+    g_subprocess_launcher_set_child_setup(launcher, leave_terminal, uid, NULL);
     g_subprocess_launcher_setenv(launcher, "LC_ALL", "C.UTF-8", TRUE);
     process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv, &error);
     g_assert_no_error(error);
@@ -197,7 +213,7 @@ world_run(World *world, const void *in, gssize in_size, const char *line, ...)
     va_start(list, line);
     argv = make_argv(world, FALSE, line, list);
     va_end(list);
-    return run(argv, in, in == NULL ? 0 : in_size < 0 ? strlen(in) : (gsize)in_size);
+    return run(argv, in, in == NULL ? 0 : in_size < 0 ? strlen(in) : (gsize)in_size, NULL);
 }
 
 Result *
@@ -209,7 +225,19 @@ world_run_plain(World *world, const char *line, ...)
     va_start(list, line);
     argv = make_argv(world, TRUE, line, list);
     va_end(list);
-    return run(argv, NULL, 0);
+    return run(argv, NULL, 0, NULL);
+}
+
+Result *
+world_run_as(World *world, uid_t uid, const char *line, ...)
+{
+    g_auto(GStrv) argv = NULL;
+    va_list list;
+
+    va_start(list, line);
+    argv = make_argv(world, FALSE, line, list);
+    va_end(list);
+    return run(argv, NULL, 0, &uid);
 }
 
 Result *
@@ -225,7 +253,7 @@ world_run_shell(World *world, const char *script)
     }
     g_string_append_printf(command, " \"$@\"; }\n%s", script);
     argv[2] = command->str;
-    return run(argv, NULL, 0);
+    return run(argv, NULL, 0, NULL);
 }
 
 static int

@@ -41,6 +41,8 @@ Result *world_run(World *world, const void *in, gssize in_size, const char *line
     G_GNUC_PRINTF(4, 5);
 /* Runs it without the common options. */
 Result *world_run_plain(World *world, const char *line, ...) G_GNUC_PRINTF(2, 3);
+/* By another user; needs root. */
+Result *world_run_as(World *world, uid_t uid, const char *line, ...) G_GNUC_PRINTF(3, 4);
 /* Under a terminal. */
 Pty *world_run_on_terminal(World *world, const char *line, ...) G_GNUC_PRINTF(2, 3);
 /* Runs it by the shell, with "$CVMSEAL" for program and common options: for redirections. */
