@@ -40,9 +40,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsProfile, cvs_profile_unref)
 /* [A-Za-z0-9._-], not starting with a dot, at most 64 bytes. */
 gboolean cvs_profile_name_is_valid(const char *name);
 
-/* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown group
- * or key, a group or key given twice, a value out of range, bytes that are no text, a profile without
- * PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=. TooLarge. */
+/* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown
+ * group or key, a group or key given twice, a value out of range, bytes that are no text, a profile
+ * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=.
+ * TooLarge. */
 CvsProfile *cvs_profile_parse(const char *name, const char *file, const void *data, gsize size,
                               GError **error);
 

@@ -88,7 +88,7 @@ refuse(GDBusMethodInvocation *invocation, int code, const char *message)
 {
     g_autoptr(GError) error = g_error_new_literal(CVS_ERROR, code, message);
 
-    cvs_dbus_error_return(invocation, error);
+    cvs_dbus_error_return(invocation, error, FALSE);
 }
 
 static void

@@ -21,6 +21,7 @@ static const struct {
     {"recovery-output", "h", CVS_OPTION_RECOVERY_OUTPUT},
     {"recovery-key", "h", CVS_OPTION_RECOVERY_KEY},
     {"all", "b", CVS_OPTION_ALL},
+    {"reasons", "b", CVS_OPTION_REASONS},
 };
 
 void
@@ -123,6 +124,9 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
     case CVS_OPTION_ALL:
         options->all = g_variant_get_boolean(value);
         return TRUE;
+    case CVS_OPTION_REASONS:
+        options->reasons = g_variant_get_boolean(value);
+        return TRUE;
     }
     return FALSE;
 }
@@ -132,7 +136,7 @@ parse_one(const char *name, GVariant *value, guint allowed, guint *seen, CvsFds 
           CvsOptions *options, GError **error)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
-        if (!g_str_equal(table[i].name, name) || !(allowed & table[i].key))
+        if (!g_str_equal(table[i].name, name) || !((allowed | CVS_OPTION_REASONS) & table[i].key))
             continue;
         if (*seen & table[i].key) {
             g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,

@@ -35,6 +35,7 @@ typedef enum {
     CVS_OPTION_RECOVERY_OUTPUT = 1 << 7,
     CVS_OPTION_RECOVERY_KEY = 1 << 8,
     CVS_OPTION_ALL = 1 << 9,
+    CVS_OPTION_REASONS = 1 << 10, /* every method takes it */
 } CvsOptionKey;
 
 typedef struct {
@@ -46,7 +47,8 @@ typedef struct {
     gboolean replace;
     gboolean allow_unmeasured;
     gboolean all;
-    int pin_fd; /* -1: none, as with those below */
+    gboolean reasons; /* an error's body is to have them */
+    int pin_fd;       /* -1: none, as with those below */
     int recovery_output_fd;
     int recovery_key_fd;
 } CvsOptions;

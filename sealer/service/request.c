@@ -91,7 +91,8 @@ finish(Request *request)
     if (request->invocation) {
         write_audit(request);
         if (request->op.error)
-            cvs_dbus_error_return(g_steal_pointer(&request->invocation), request->op.error);
+            cvs_dbus_error_return(g_steal_pointer(&request->invocation), request->op.error,
+                                  request->op.options.reasons);
         else
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);

@@ -28,9 +28,9 @@ void cvs_policy_add_pcr(CvsPolicy *policy, const CvsPcrSelection *selection,
                         const guint8 pcr_digest[static 32]);
 /* TPM2_PolicyAuthValue: whoever unseals knows the object's auth value, the PIN. */
 void cvs_policy_add_auth_value(CvsPolicy *policy);
-/* TPM2_PolicyOR over 2 to 8 branches; the branch that is executed is chosen by the caller of
- * cvs_policy_execute() or, if he does not, is the first that succeeds. Takes the branches'
- * references. InvalidArgument for another number of branches. */
+/* TPM2_PolicyOR over 2 to 8 branches (CvsPolicy*), to which references are taken; the array stays the
+ * caller's. An unseal takes the first branch in which no PCR differs. A PIN that any branch asks for
+ * is needed for all. InvalidArgument for another number of branches. */
 gboolean cvs_policy_add_or(CvsPolicy *policy, GPtrArray *branches, GError **error);
 
 /* True if any element (in any branch) is of that kind. */

@@ -143,6 +143,7 @@ typedef struct {
     TPM2B_PUBLIC public_area;
     TPM2B_PRIVATE private_area;
     ESYS_TR session;
+    ESYS_TR encryption; /* the HMAC session if there is a PIN */
     ESYS_TR loaded;
     CvsSecret *secret;
 } Unsealing;
@@ -186,9 +187,15 @@ static gboolean
 open_session(CvsTpm *tpm, Unsealing *unsealing, GError **error)
 {
     g_autoptr(GError) local = NULL;
+    gboolean with_pin = unsealing->pin != NULL;
 
-    unsealing->session =
-        cvs_session_open_policy(tpm, cvs_policy_needs_pin(unsealing->policy), &local);
+    unsealing->encryption = ESYS_TR_NONE;
+    unsealing->session = cvs_session_open_policy(tpm, with_pin, &local);
+    if (unsealing->session != ESYS_TR_NONE && with_pin) {
+        unsealing->encryption = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, &local);
+        if (unsealing->encryption == ESYS_TR_NONE)
+            unsealing->session = ESYS_TR_NONE;
+    }
     if (unsealing->session == ESYS_TR_NONE) {
         if (g_error_matches(local, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED))
             set_replaced_error(tpm, unsealing->object->srk_name, error);
@@ -262,8 +269,8 @@ unseal_loaded(CvsTpm *tpm, Unsealing *unsealing, GError **error)
 {
     static const char doing[] = "unsealing";
     TPM2B_SENSITIVE_DATA *data = NULL;
-    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, unsealing->session, ESYS_TR_NONE,
-                             ESYS_TR_NONE, &data);
+    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, unsealing->session,
+                             unsealing->encryption, ESYS_TR_NONE, &data);
 
     if (rc == TSS2_RC_SUCCESS) {
         cvs_session_policy_was_used(tpm);

@@ -43,8 +43,8 @@ explain_failed_start(CvsTpm *tpm, GError *failed, GError **error)
     g_autoptr(GError) start_error = failed;
     g_autoptr(GError) local = NULL;
 
-    if (cvs_tpm_connect(tpm, NULL) &&
-        (tpm->srk != ESYS_TR_NONE || cvs_srk_find(tpm, FALSE, NULL)) &&
+    cvs_tpm_disconnect(tpm);
+    if (cvs_tpm_connect(tpm, NULL) && cvs_srk_find(tpm, FALSE, NULL) &&
         !cvs_srk_check(tpm, ESYS_TR_NONE, &local) &&
         g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_REPLACED))
         g_propagate_error(error, g_steal_pointer(&local));
@@ -77,6 +77,7 @@ ESYS_TR
 cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error)
 {
     CvsSession *session = &tpm->sessions[CVS_SESSION_POLICY];
+    TSS2_RC rc = TSS2_RC_SUCCESS;
 
     if (session->auth_value && !auth_value)
         cvs_session_flush(tpm, CVS_SESSION_POLICY);
@@ -84,6 +85,12 @@ cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error)
         return ESYS_TR_NONE;
     if (session->dirty && !cvs_session_restart_policy(tpm, error))
         return ESYS_TR_NONE;
+    rc = Esys_TRSess_SetAttributes(tpm->esys, session->tr, auth_value ? 0 : TPMA_SESSION_ENCRYPT,
+                                   TPMA_SESSION_ENCRYPT);
+    if (rc != TSS2_RC_SUCCESS) {
+        (void)cvs_tpm_fail(tpm, rc, "preparing a session", error);
+        return ESYS_TR_NONE;
+    }
     session->dirty = TRUE;
     session->auth_value = auth_value;
     return session->tr;

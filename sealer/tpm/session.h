@@ -14,7 +14,9 @@
 ESYS_TR cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **error);
 
 /* The policy session, with nothing asserted in it yet; counts as used from here on. auth_value: a
- * PolicyAuthValue may follow. ESYS_TR_NONE on an error. */
+ * PolicyAuthValue may follow; then this session does not encrypt. (The auth value would go into the
+ * key: after a branch of a PolicyOR that does not check it, a wrong one would decrypt the answer to
+ * garbage without any error.) ESYS_TR_NONE on an error. */
 ESYS_TR cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error);
 /* TPM2_PolicyRestart in the open policy session. */
 gboolean cvs_session_restart_policy(CvsTpm *tpm, GError **error);

@@ -119,6 +119,14 @@ unfit(const TPM2B_PUBLIC *area, const TPM2B_NAME *qualified_name)
     return NULL;
 }
 
+/* What was read of the key without a session may be wrong: the next request has to look again. */
+static void
+forget_unchecked(CvsTpm *tpm)
+{
+    if (!tpm->srk_checked)
+        cvs_tpm_disconnect(tpm);
+}
+
 gboolean
 cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error)
 {
@@ -134,8 +142,11 @@ cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error)
 
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_TR_GetName(tpm->esys, tpm->srk, &salted_to);
-    if (rc != TSS2_RC_SUCCESS)
-        return cvs_tpm_fail(tpm, rc, doing, error);
+    if (rc != TSS2_RC_SUCCESS) {
+        (void)cvs_tpm_fail(tpm, rc, doing, error);
+        forget_unchecked(tpm);
+        return FALSE;
+    }
 
     lack = unfit(area, qualified_name);
     if (lack != NULL) {
@@ -145,8 +156,8 @@ cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error)
 
         cvs_error_add_reason(local, CVS_REASON_SRK_UNFIT, NULL, NULL, "%s", lack);
         g_propagate_error(error, local);
-        /* So that the next request looks again. */
-        cvs_tpm_disconnect(tpm);
+        tpm->srk_checked = FALSE;
+        forget_unchecked(tpm);
         return FALSE;
     }
     if (!cvs_tpm_name_of(&area->publicArea, &computed) || !cvs_tpm_name_equal(&computed, name) ||

@@ -109,6 +109,11 @@ set_lockout_error(CvsTpm *tpm, const char *doing, GError **error)
 gboolean
 cvs_tpm_fail(CvsTpm *tpm, TSS2_RC rc, const char *doing, GError **error)
 {
+    /* Where it can mean a wrong PIN or password the caller asked before. Here it means that the TPM
+     * does not have our session's key: what was said on the way was changed, or it is another TPM.
+     */
+    if (cvs_rc_base(rc) == TPM2_RC_AUTH_FAIL || cvs_rc_base(rc) == TPM2_RC_BAD_AUTH)
+        rc = TSS2_ESYS_RC_RSP_AUTH_FAILED;
     tpm->last_rc = rc;
     if (cvs_rc_base(rc) == TPM2_RC_LOCKOUT) {
         set_lockout_error(tpm, doing, error);

@@ -52,13 +52,14 @@ gboolean cvs_tpm_holds_sessions(const CvsTpm *tpm);
 GBytes *cvs_tpm_get_srk_name(CvsTpm *tpm, gboolean make, GError **error);
 
 /* Reads a selection, over as many answers as it takes, in the salted session (audit), so that the
- * transport cannot lie. PCR_Read's update counter is equal over all answers, else read again
+ * transport cannot lie; the SRK is made if there is none. PCR_Read's update counter is equal over all answers, else read again
  * (bounded, then Busy). PcrUnmeasured with reason PcrBankMissing if the TPM has not all of the
  * PCRs asked for in that bank. */
 gboolean cvs_tpm_read_pcrs(CvsTpm *tpm, const CvsPcrSelection *selection, CvsPcrValues *ret_values,
                            GError **error);
 
-/* What `cvmseal status` shows of the TPM. */
+/* What `cvmseal status` shows of the TPM. Read in the salted session where there is an SRK; a TPM that
+ * has none is not given one by looking at it, and its answers then are only what the line says. */
 typedef struct {
     char manufacturer[5];  /* "IBM", "SW", … */
     char vendor[17];       /* vendor string */

@@ -2,6 +2,7 @@
 #include "vault/jwe.h"
 #include "base/error.h"
 #include "base/hex.h"
+#include "vault/jwe-scan.h"
 #include "vault/key-file.h"
 
 #include <jose/b64.h>
@@ -13,10 +14,6 @@
 #define PROTECTED_WHAT WHAT ": protected header"
 #define ENC "A256GCM"
 #define TYP "cvmseal+json"
-#define ALG_KEK "A256KW"
-#define ALG_PASSWORD "PBES2-HS512+A256KW"
-#define P2S_MIN 8 /* RFC 7518, section 4.8.1.1 */
-#define P2S_MAX 64
 
 void
 cvs_jwe_recipient_free(CvsJweRecipient *recipient)
@@ -39,8 +36,8 @@ cvs_jwe_free(CvsJwe *jwe)
     g_free(jwe);
 }
 
-static CvsJwe *
-jwe_new(void)
+CvsJwe *
+cvs_jwe_new(void)
 {
     CvsJwe *jwe = g_new0(CvsJwe, 1);
 
@@ -102,24 +99,25 @@ parse_recipient(const json_t *json, const char *what, GError **error)
     if (alg == NULL)
         return NULL;
 
-    if (g_str_equal(alg, ALG_KEK)) {
+    if (g_str_equal(alg, CVS_JWE_ALG_KEK)) {
         if (!cvs_json_only(header, what, error, "alg", "slot", NULL))
             return NULL;
         recipient->slot = cvs_json_get_bytes(header, "slot", 1, CVS_SLOT_MAX, what, error);
         if (recipient->slot == NULL)
             return NULL;
-    } else if (g_str_equal(alg, ALG_PASSWORD)) {
+    } else if (g_str_equal(alg, CVS_JWE_ALG_PASSWORD)) {
         /* The count is checked here, before anybody computes it. */
         if (!cvs_json_only(header, what, error, "alg", "p2s", "p2c", NULL) ||
             !cvs_json_get_int(header, "p2c", CVS_JWE_P2C_MIN, CVS_JWE_P2C_MAX, what, &p2c, error))
             return NULL;
         recipient->p2c = (guint)p2c;
-        recipient->p2s = cvs_json_get_bytes(header, "p2s", P2S_MIN, P2S_MAX, what, error);
+        recipient->p2s =
+            cvs_json_get_bytes(header, "p2s", CVS_JWE_P2S_MIN, CVS_JWE_P2S_MAX, what, error);
         if (recipient->p2s == NULL)
             return NULL;
     } else {
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                    "%s: \"alg\" is neither " ALG_KEK " nor " ALG_PASSWORD, what);
+                    "%s: \"alg\" is neither " CVS_JWE_ALG_KEK " nor " CVS_JWE_ALG_PASSWORD, what);
         return NULL;
     }
     return g_steal_pointer(&recipient);
@@ -180,24 +178,17 @@ parse_protected(const char *text, json_t **ret_header, GError **error)
 }
 
 CvsJwe *
-cvs_jwe_parse(const void *data, gsize size, json_t **ret_header, GError **error)
+cvs_jwe_parse_json(const void *data, gsize size, GError **error)
 {
-    g_autoptr(CvsJwe) jwe = jwe_new();
-    g_autoptr(json_t) json = NULL;
-    g_autoptr(json_t) header = NULL;
+    g_autoptr(CvsJwe) jwe = cvs_jwe_new();
+    g_autoptr(json_t) json = cvs_json_parse(data, size, WHAT, error);
     const char *text = NULL;
 
-    if (size > CVS_KEY_FILE_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, WHAT ": %zu bytes, at most %d are read",
-                    size, CVS_KEY_FILE_MAX);
-        return NULL;
-    }
-    json = cvs_json_parse(data, size, WHAT, error);
     if (json == NULL || !cvs_json_only(json, WHAT, error, "protected", "recipients", "iv",
                                        "ciphertext", "tag", NULL))
         return NULL;
     text = cvs_json_get_string(json, "protected", WHAT, error);
-    if (text == NULL || !parse_protected(text, &header, error))
+    if (text == NULL)
         return NULL;
     jwe->protected_text = g_strdup(text);
     if (!get_fixed(json, "iv", CVS_JWE_IV_SIZE, WHAT, jwe->iv, error) ||
@@ -206,7 +197,24 @@ cvs_jwe_parse(const void *data, gsize size, json_t **ret_header, GError **error)
     jwe->ciphertext = cvs_json_get_bytes(json, "ciphertext", 1, CVS_SECRET_MAX, WHAT, error);
     if (jwe->ciphertext == NULL || !parse_recipients(json, jwe, error))
         return NULL;
-    *ret_header = g_steal_pointer(&header);
+    return g_steal_pointer(&jwe);
+}
+
+CvsJwe *
+cvs_jwe_parse(const void *data, gsize size, json_t **ret_header, GError **error)
+{
+    g_autoptr(CvsJwe) jwe = NULL;
+
+    if (size > CVS_KEY_FILE_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, WHAT ": %zu bytes, at most %d are read",
+                    size, CVS_KEY_FILE_MAX);
+        return NULL;
+    }
+    jwe = cvs_jwe_scan(data, size);
+    if (jwe == NULL)
+        jwe = cvs_jwe_parse_json(data, size, error);
+    if (jwe == NULL || !parse_protected(jwe->protected_text, ret_header, error))
+        return NULL;
     return g_steal_pointer(&jwe);
 }
 
@@ -229,10 +237,10 @@ recipient_to_json(const CvsJweRecipient *recipient)
     json_t *json = json_pack("{s:o}", "header", header);
 
     if (recipient->slot != NULL) {
-        (void)json_object_set_new(header, "alg", json_string(ALG_KEK));
+        (void)json_object_set_new(header, "alg", json_string(CVS_JWE_ALG_KEK));
         set_bytes(header, "slot", recipient->slot);
     } else {
-        (void)json_object_set_new(header, "alg", json_string(ALG_PASSWORD));
+        (void)json_object_set_new(header, "alg", json_string(CVS_JWE_ALG_PASSWORD));
         (void)json_object_set_new(header, "p2c", json_integer(recipient->p2c));
         set_bytes(header, "p2s", recipient->p2s);
     }
@@ -292,7 +300,7 @@ CvsJwe *
 cvs_jwe_encrypt(const json_t *header, const CvsSecret *cek, const CvsSecret *plaintext,
                 GError **error)
 {
-    g_autoptr(CvsJwe) jwe = jwe_new();
+    g_autoptr(CvsJwe) jwe = cvs_jwe_new();
     g_autoptr(json_t) key = jwk_new(cek, ENC);
     g_autoptr(json_t) json = json_pack("{s:{s:s, s:s, s:O}}", "protected", "enc", ENC, "typ", TYP,
                                        "cvmseal", (json_t *)header);
@@ -366,8 +374,8 @@ CvsJweRecipient *
 cvs_jwe_wrap(const CvsJwe *jwe, GBytes *slot, const CvsSecret *kek, const CvsSecret *cek,
              GError **error)
 {
-    g_autoptr(json_t) key = jwk_new(kek, ALG_KEK);
-    g_autoptr(json_t) recipient = json_pack("{s:{s:s}}", "header", "alg", ALG_KEK);
+    g_autoptr(json_t) key = jwk_new(kek, CVS_JWE_ALG_KEK);
+    g_autoptr(json_t) recipient = json_pack("{s:{s:s}}", "header", "alg", CVS_JWE_ALG_KEK);
 
     set_bytes(json_object_get(recipient, "header"), "slot", slot);
     return wrap(jwe, recipient, key, cek, error);
@@ -385,7 +393,7 @@ cvs_jwe_wrap_password(const CvsJwe *jwe, const CvsSecret *password, const CvsSec
 {
     g_autoptr(json_t) key = password_to_json(password);
     g_autoptr(json_t) recipient =
-        json_pack("{s:{s:s, s:i}}", "header", "alg", ALG_PASSWORD, "p2c", CVS_JWE_P2C_MAX);
+        json_pack("{s:{s:s, s:i}}", "header", "alg", CVS_JWE_ALG_PASSWORD, "p2c", CVS_JWE_P2C_MAX);
 
     if (key == NULL) {
         (void)failed(error, "take the password: it is not UTF-8");
@@ -400,7 +408,7 @@ cvs_jwe_unwrap(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSec
     g_autoptr(json_t) json = json_pack("{s:s}", "protected", jwe->protected_text);
     g_autoptr(json_t) one = recipient_to_json(recipient);
     g_autoptr(json_t) key =
-        recipient->slot != NULL ? jwk_new(secret, ALG_KEK) : password_to_json(secret);
+        recipient->slot != NULL ? jwk_new(secret, CVS_JWE_ALG_KEK) : password_to_json(secret);
     g_autoptr(json_t) content_key = key ? jose_jwe_dec_jwk(NULL, json, one, key) : NULL;
     const json_t *value = json_object_get(content_key, "k");
     g_autoptr(CvsSecret) cek = NULL;

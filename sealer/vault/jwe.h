@@ -25,6 +25,11 @@
 #define CVS_JWE_P2C_MIN 1000
 #define CVS_JWE_P2C_MAX 32768
 
+#define CVS_JWE_P2S_MIN 8 /* RFC 7518, section 4.8.1.1 */
+#define CVS_JWE_P2S_MAX 64
+#define CVS_JWE_ALG_KEK "A256KW"
+#define CVS_JWE_ALG_PASSWORD "PBES2-HS512+A256KW"
+
 typedef struct {
     GBytes *slot; /* A256KW: the decoded slot; NULL: PBES2 */
     GBytes *p2s;  /* PBES2 */
@@ -41,13 +46,17 @@ typedef struct {
     GBytes *ciphertext;
     GPtrArray *recipients; /* CvsJweRecipient* */
 } CvsJwe;
+/* Empty, for the readers to fill. */
+CvsJwe *cvs_jwe_new(void);
 void cvs_jwe_free(CvsJwe *jwe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsJwe, cvs_jwe_free)
 
 /* ret_header: the object "cvmseal" of the protected header, not looked into. BadFormat, TooLarge.
  */
 CvsJwe *cvs_jwe_parse(const void *data, gsize size, json_t **ret_header, GError **error);
-/* One line of text. */
+/* The long way of reading (see vault/jwe-scan.h), without a look into the protected header. */
+CvsJwe *cvs_jwe_parse_json(const void *data, gsize size, GError **error);
+/* One line of text: compact, members sorted. */
 GBytes *cvs_jwe_serialise(const CvsJwe *jwe);
 
 /* Encrypts under the CEK; header goes into the protected header as "cvmseal". No recipients yet. */

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The completion, sourced by a real bash and asked as readline would ask it."""
 
+import fcntl
 import os
+import pty
 import re
 import stat
 import tempfile
+import termios
 
 from tap import Skip, build, call, main, read, same
 
@@ -38,11 +41,24 @@ class Shell:
         self.folder.cleanup()
 
     def complete(self, line):
-        script = ('source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; COMP_WORDBREAKS=$\' \\t\\n"\\\'@><=;|&(:\'; '
+        script = ('source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; '
+                  'COMP_WORDBREAKS=$\' \\t\\n"\\\'@><=;|&(:\'; '
                   '_cvmseal; printf "%s\\n" "${COMPREPLY[@]}"')
         path = self.folder.name + ":" + os.environ["PATH"]
-        code, text = call("bash", "--norc", "-c", script, "bash", COMPLETION, line,
-                          cwd=self.folder.name, env=dict(os.environ, PATH=path))
+        # As in life there is a terminal, on which a program could ask.
+        controller, terminal = pty.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+        try:
+            code, text = call("bash", "--norc", "-c", script, "bash", COMPLETION, line,
+                              cwd=self.folder.name, env=dict(os.environ, PATH=path),
+                              preexec_fn=take_terminal)
+        finally:
+            os.close(terminal)
+            os.close(controller)
         same(code, 0, text)
         return text.split()
 

@@ -25,8 +25,9 @@ def test_well_formed():
 
 def test_interface():
     with tempfile.TemporaryDirectory() as folder:
-        code, text = call("gdbus-codegen", "--interface-prefix", "org.cvmseal1.", "--generate-c-code",
-                          "generated", source("dbus", "org.cvmseal1.xml"), cwd=folder)
+        code, text = call("gdbus-codegen", "--interface-prefix", "org.cvmseal1.",
+                          "--generate-c-code", "generated", source("dbus", "org.cvmseal1.xml"),
+                          cwd=folder)
         same((code, text), (0, ""), "gdbus-codegen")
         assert os.path.getsize(os.path.join(folder, "generated.c")) > 0
 

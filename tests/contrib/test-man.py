@@ -79,8 +79,8 @@ def test_headings():
 
 def test_pages_that_are_named_exist():
     for name in PAGES:
-        for other, number in re.findall(r"^\.BR (\S*cvmseal\S*) \((\d)\)", read(build("contrib", name)),
-                                        flags=re.M):
+        text = read(build("contrib", name))
+        for other, number in re.findall(r"^\.BR (\S*cvmseal\S*) \((\d)\)", text, flags=re.M):
             assert f"{other}.{number}" in PAGES, f"{name} names {other}({number})"
 
 

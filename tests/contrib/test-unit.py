@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The unit, sysusers, tmpfiles and the configuration, each read by the program that will read it."""
+"""Unit, sysusers, tmpfiles and configuration, each read by the program that will read it."""
 
 import configparser
 import os
@@ -113,11 +113,17 @@ def test_system_calls():
         for word in value.lstrip("~").split():
             group = members(word, {word}) if word.startswith("@") else {word}
             allowed = allowed - group if value.startswith("~") else allowed | group
-    needed = {"mlock", "mlock2", "mlockall", "munlock", "mprotect", "madvise", "mmap", "memfd_create",
-              "getrandom", "openat", "renameat2", "unlinkat", "mkdirat", "fsync", "flock", "pipe2",
-              "splice", "pread64", "recvmsg", "sendmsg", "poll", "ppoll", "eventfd2", "clone3",
-              "futex", "sched_setattr", "sched_getattr", "getuid", "geteuid", "getdents64", "statx",
-              "newfstatat", "fcntl", "socket", "connect", "prctl", "rt_sigprocmask"}
+    # What a run of the daemon has used, from start to stop (strace), and what other C libraries and
+    # architectures use in its place.
+    needed = set("""
+        access arch_prctl brk clone3 close connect eventfd2 execve exit exit_group fcntl flock fsync
+        futex getdents64 getegid geteuid getpeername getpid getrandom gettid ioctl lseek madvise
+        mkdirat mlock mlockall mmap mprotect munmap newfstatat openat pipe2 poll prctl pread64
+        prlimit64 read recvfrom recvmsg renameat renameat2 rseq rt_sigaction rt_sigprocmask
+        rt_sigreturn sched_getattr sched_setattr sendmsg sendto set_robust_list set_tid_address
+        socket splice statfs umask unlinkat write
+        clone memfd_create mlock2 munlock ppoll restart_syscall statx clock_nanosleep fstat getuid
+        """.split())
     refused = {"mount", "ptrace", "setuid", "setresuid", "chown", "fchown", "bpf", "init_module",
                "keyctl", "add_key", "io_uring_setup", "setrlimit", "unshare", "setns", "pivot_root",
                "process_vm_readv", "reboot", "swapon"}

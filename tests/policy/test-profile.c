@@ -240,6 +240,9 @@ test_bad_values(void)
 static void
 test_whole(void)
 {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsProfile) profile = NULL;
+
     assert_refused("", "1: the key PCRs is missing in the group [Registers]");
     assert_refused("# c\n[Secrets]\n[Registers]\nPCRBank=sha256\n",
                    "3: the key PCRs is missing in the group [Registers]");
@@ -249,14 +252,9 @@ test_whole(void)
                    "2: PCRs: PCR 23 can be reset by software; that needs AllowUnmeasured=yes");
     assert_refused("[Registers]\nPCRs=16\nAllowUnmeasured=no\n",
                    "2: PCRs: PCR 16 can be reset by software; that needs AllowUnmeasured=yes");
-    {
-        g_autoptr(GError) error = NULL;
-        g_autoptr(CvsProfile) profile =
-            parse("[Registers]\nPCRs=16\nAllowUnmeasured=yes\n", &error);
-
-        g_assert_no_error(error);
-        g_assert_cmphex(profile->pcrs, ==, 1 << 16);
-    }
+    profile = parse("[Registers]\nPCRs=16\nAllowUnmeasured=yes\n", &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(profile->pcrs, ==, 1 << 16);
 }
 
 static void
@@ -266,6 +264,7 @@ test_bytes(void)
     static const char latin1[] = "[Registers]\nPCRs=7\n# caf\xe9\n";
     g_autoptr(GError) error = NULL;
     g_autofree char *large = g_strnfill(CVS_PROFILE_SIZE_MAX + 1, '\n');
+    g_autoptr(CvsProfile) profile = NULL;
 
     memcpy(large, "[Registers]\nPCRs=7\n", 19);
 
@@ -282,13 +281,9 @@ test_bytes(void)
     g_assert_null(cvs_profile_parse("x", "f", large, CVS_PROFILE_SIZE_MAX + 1, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
     g_clear_error(&error);
-    {
-        g_autoptr(CvsProfile) profile =
-            cvs_profile_parse("x", "f", large, CVS_PROFILE_SIZE_MAX, &error);
-
-        g_assert_no_error(error);
-        g_assert_nonnull(profile);
-    }
+    profile = cvs_profile_parse("x", "f", large, CVS_PROFILE_SIZE_MAX, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(profile);
 }
 
 /* Every byte of a good profile changed to every other, and every length: an answer, never a crash,
@@ -507,7 +502,7 @@ test_load_bad(Folders *f, gconstpointer data)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
-/* The profiles that we ship parse, have a description, and explain each key in a comment above. */
+/* Our own parse, have a description, and explain each key in a comment above it. */
 static void
 test_shipped(void)
 {

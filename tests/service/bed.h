@@ -8,10 +8,12 @@
 #include "bus.h"
 #include "sim/test-tpm.h"
 
-/* Users that nobody else is; ADMIN may do org.cvmseal1.manage by the test's polkit rules. */
-#define ALICE 2001
-#define BOB 2002
-#define ADMIN 2003
+/* Users that every Debian has under these numbers (dbus-daemon refuses those without a name) and as
+ * whom hardly anything runs: daemon, bin, sys. ADMIN may do org.cvmseal1.manage by the test's
+ * polkit rules. */
+#define ALICE 1
+#define BOB 2
+#define ADMIN 3
 
 typedef struct {
     char *dir;
@@ -26,16 +28,17 @@ typedef struct {
     int stop_fd; /* ends the reader */
     GMutex mutex;
     GCond arrived;
-    GByteArray *log;      /* stderr and all journal records */
-    GPtrArray *records;   /* of the journal, char* with newlines between fields */
-    GPtrArray *notices;   /* char* sent to the service manager */
+    GByteArray *log;    /* stderr and all journal records */
+    GPtrArray *records; /* of the journal, char* with newlines between fields */
+    GPtrArray *notices; /* char* sent to the service manager */
     GDBusConnection *alice;
     GDBusConnection *bob;
     GDBusConnection *admin;
     GDBusConnection *root;
 } Bed;
 
-/* NULL after g_test_skip() if this machine cannot do it. config: lines for [Daemon], may be NULL. */
+/* NULL if this machine cannot do it; then the plan of a skipped program was printed, and main()
+ * ends. config: lines for [Daemon], may be NULL. */
 Bed *bed_new(const char *config, gboolean with_polkit);
 void bed_free(Bed *bed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bed, bed_free)
@@ -70,6 +73,9 @@ void bed_assert_opens(GDBusConnection *who, const char *name, const void *data, 
 /* The reply is that error; frees it. */
 void bed_assert_error(TestReply *reply, const char *error);
 guint bed_count_reasons(const TestReply *reply, const char *code);
-/* KiB of the daemon: "VmRSS", "VmLck"; number of descriptors. */
+/* KiB of the daemon: "VmRSS", "VmLck". */
 guint64 bed_memory(Bed *bed, const char *field);
+/* Descriptors of the daemon. An answer comes before the daemon has closed what went out with it, so
+ * wait_fds gives it some seconds to come down to that number, and then fails. */
 guint bed_count_fds(Bed *bed);
+void bed_wait_fds(Bed *bed, guint at_most);

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,13 @@ test_bus_start_polkit(TestBus *bus, const char *rules)
     test_bus_wait_name(bus, "org.freedesktop.PolicyKit1", FALSE);
 }
 
+/* Of this thread alone; seteuid() would change all of them, and interrupt what they wait for. */
+static void
+become(uid_t uid)
+{
+    g_assert_cmpint(syscall(SYS_setresuid, -1, uid, -1), ==, 0);
+}
+
 /* The bus takes the uid from the socket at the moment of connect(). */
 GDBusConnection *
 test_bus_connect(TestBus *bus, uid_t uid)
@@ -189,13 +197,13 @@ test_bus_connect(TestBus *bus, uid_t uid)
     g_autoptr(GError) error = NULL;
     GDBusConnection *connection = NULL;
 
-    g_assert_cmpint(seteuid(uid), ==, 0);
-    connection = g_dbus_connection_new_for_address_sync(
-        bus->address,
-        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-            G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-        NULL, NULL, &error);
-    g_assert_cmpint(seteuid(0), ==, 0);
+    become(uid);
+    connection =
+        g_dbus_connection_new_for_address_sync(bus->address,
+                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                               NULL, NULL, &error);
+    become(0);
     g_assert_no_error(error);
     g_dbus_connection_set_exit_on_close(connection, FALSE);
     return connection;
@@ -258,8 +266,9 @@ test_reply_from_message(GDBusMessage *message)
             reply->fds = g_object_ref(g_dbus_message_get_unix_fd_list(message));
         return reply;
     }
-    reply->error = g_strdup(
-        g_str_has_prefix(name, "org.cvmseal1.Error.") ? name + strlen("org.cvmseal1.Error.") : name);
+    reply->error = g_strdup(g_str_has_prefix(name, "org.cvmseal1.Error.")
+                                ? name + strlen("org.cvmseal1.Error.")
+                                : name);
     if (body && g_variant_is_of_type(body, G_VARIANT_TYPE("(sa(ssss))")))
         g_variant_get(body, "(s@a(ssss))", &reply->message, &reply->reasons);
     else if (body && g_variant_is_of_type(body, G_VARIANT_TYPE("(s)")))
@@ -288,8 +297,8 @@ test_call_begin(GDBusConnection *connection, const char *method, GVariant *argum
                 const int *fds, int n_fds)
 {
     TestPending *pending = g_new0(TestPending, 1);
-    g_autoptr(GDBusMessage) call = g_dbus_message_new_method_call(
-        "org.cvmseal1", "/org/cvmseal1", "org.cvmseal1.Manager", method);
+    g_autoptr(GDBusMessage) call = g_dbus_message_new_method_call("org.cvmseal1", "/org/cvmseal1",
+                                                                  "org.cvmseal1.Manager", method);
     g_autoptr(GUnixFDList) list = NULL;
 
     g_dbus_message_set_body(call, arguments);

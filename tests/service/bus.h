@@ -28,11 +28,11 @@ void test_bus_wait_name(TestBus *bus, const char *name, gboolean gone);
 
 /* What came back from a method call: a body, or an error with its name and reasons. */
 typedef struct {
-    GVariant *body;      /* NULL for an error */
-    GUnixFDList *fds;    /* may be NULL */
-    char *error;         /* "PcrMismatch"; with its full name if it is not ours; NULL: none */
+    GVariant *body;   /* NULL for an error */
+    GUnixFDList *fds; /* may be NULL */
+    char *error;      /* "PcrMismatch"; with its full name if it is not ours; NULL: none */
     char *message;
-    GVariant *reasons;   /* a(ssss) */
+    GVariant *reasons; /* a(ssss) */
 } TestReply;
 void test_reply_free(TestReply *reply);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestReply, test_reply_free)

@@ -34,12 +34,13 @@ test_config_values(void)
     g_assert_cmpuint(config->max_keys_per_owner, ==, 10000);
     g_assert_cmpuint(config->max_bytes_per_owner, ==, 268435456);
     g_assert_true(apply(config, "", &error));
-    g_assert_true(apply(config, "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
-                                "MaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
+    g_assert_true(apply(config,
+                        "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
+                        "MaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
                         &error));
     /* The second file lies over the first, key by key. */
-    g_assert_true(apply(config, "[Daemon]\nMaxRequests=8\nMaxKeysPerOwner=5\nMaxBytesPerOwner=65536\n",
-                        &error));
+    g_assert_true(apply(
+        config, "[Daemon]\nMaxRequests=8\nMaxKeysPerOwner=5\nMaxBytesPerOwner=65536\n", &error));
     g_assert_no_error(error);
     g_assert_cmpstr(config->tcti, ==, "swtpm:path=/s");
     g_assert_cmpstr(config->vault_dir, ==, "/v");
@@ -256,8 +257,7 @@ test_unit_of_pidfd(void)
 static CvsCaller *
 caller_from(const char *text, GUnixFDList *fds, const char *proc, GError **error)
 {
-    g_autoptr(GVariant) credentials =
-        g_variant_ref_sink(g_variant_new_parsed(text, NULL));
+    g_autoptr(GVariant) credentials = g_variant_ref_sink(g_variant_new_parsed(text, NULL));
 
     return cvs_caller_from_credentials(credentials, fds, proc, error);
 }
@@ -273,22 +273,22 @@ test_caller(void)
     g_autoptr(CvsCaller) bad_handle = NULL;
 
     g_assert_cmpint(g_unix_fd_list_append(fds, child.pidfd, NULL), ==, 0);
-    with_fd = caller_from("{'UnixUserID': <uint32 7>, 'ProcessFD': <handle 0>}", fds, child.proc,
-                          &error);
+    with_fd =
+        caller_from("{'UnixUserID': <uint32 7>, 'ProcessFD': <handle 0>}", fds, child.proc, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(with_fd->uid, ==, 7);
     g_assert_true(with_fd->has_pidfd);
     g_assert_cmpstr(with_fd->unit, ==, "foo.service");
 
     /* A process number is not enough. */
-    without_fd = caller_from("{'UnixUserID': <uint32 7>, 'ProcessID': <uint32 1>}", fds, child.proc,
-                             &error);
+    without_fd =
+        caller_from("{'UnixUserID': <uint32 7>, 'ProcessID': <uint32 1>}", fds, child.proc, &error);
     g_assert_no_error(error);
     g_assert_false(without_fd->has_pidfd);
     g_assert_null(without_fd->unit);
 
-    bad_handle = caller_from("{'UnixUserID': <uint32 7>, 'ProcessFD': <handle 3>}", fds, child.proc,
-                             &error);
+    bad_handle =
+        caller_from("{'UnixUserID': <uint32 7>, 'ProcessFD': <handle 3>}", fds, child.proc, &error);
     g_assert_no_error(error);
     g_assert_null(bad_handle->unit);
 

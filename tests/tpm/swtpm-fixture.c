@@ -192,12 +192,15 @@ swtpm_extend(CvsTpm *tpm, guint pcr)
                     ==, TSS2_RC_SUCCESS);
 }
 
-guint
-swtpm_count_handles(CvsTpm *tpm)
+/* guint32 of each session and transient object. */
+static GArray *
+list_handles(CvsTpm *tpm)
 {
-    static const guint32 firsts[] = {TPM2_HMAC_SESSION_FIRST, TPM2_POLICY_SESSION_FIRST,
+    /* Sessions of both kinds are listed together: those that are loaded under the first number,
+     * those that are saved under the second (Part 2, 7.2). */
+    static const guint32 firsts[] = {TPM2_LOADED_SESSION_FIRST, TPM2_ACTIVE_SESSION_FIRST,
                                      TPM2_TRANSIENT_FIRST};
-    guint count = 0;
+    GArray *handles = g_array_new(FALSE, FALSE, sizeof(guint32));
 
     g_assert_true(cvs_tpm_connect(tpm, NULL));
     for (gsize i = 0; i < G_N_ELEMENTS(firsts); i++) {
@@ -208,8 +211,99 @@ swtpm_count_handles(CvsTpm *tpm)
                                            TPM2_CAP_HANDLES, firsts[i], TPM2_MAX_CAP_HANDLES, &more,
                                            &data),
                         ==, TSS2_RC_SUCCESS);
-        for (guint j = 0; j < data->data.handles.count; j++)
-            count += data->data.handles.handle[j] >> 24 == firsts[i] >> 24;
+        for (guint j = 0; j < data->data.handles.count; j++) {
+            guint32 type = data->data.handles.handle[j] >> 24;
+            gboolean is_session = type == TPM2_HT_HMAC_SESSION || type == TPM2_HT_POLICY_SESSION;
+
+            if (type == firsts[i] >> 24 || (is_session && firsts[i] != TPM2_TRANSIENT_FIRST))
+                g_array_append_val(handles, data->data.handles.handle[j]);
+        }
     }
-    return count;
+    return handles;
+}
+
+guint
+swtpm_count_handles(CvsTpm *tpm)
+{
+    g_autoptr(GArray) handles = list_handles(tpm);
+
+    return handles->len;
+}
+
+void
+swtpm_flush_all(Swtpm *swtpm)
+{
+    g_autoptr(CvsTpm) tpm = cvs_tpm_new(swtpm->tcti);
+    g_autoptr(GArray) handles = list_handles(tpm);
+
+    for (guint i = 0; i < handles->len; i++)
+        swtpm_raw_flush(swtpm, g_array_index(handles, guint32, i));
+}
+
+/* tcti-swtpm holds its line only from a command to its answer, so there is room for another. */
+static int
+connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    strcpy(address.sun_path, path);
+    g_assert_no_errno(connect(fd, (struct sockaddr *)&address, sizeof address));
+    return fd;
+}
+
+guint32
+swtpm_raw(Swtpm *swtpm, const guint8 *command, gsize size)
+{
+    CVS_AUTO_FD int line = connect_to(swtpm->socket);
+    guint8 response[4096];
+    gsize got = 0;
+
+    g_assert_true(cvs_write_all(line, command, size));
+    while (got < 10 || got < ((gsize)response[4] << 8 | response[5])) {
+        GPollFD fd = {.fd = line, .events = G_IO_IN};
+        gssize n = 0;
+
+        g_assert_cmpint(g_poll(&fd, 1, -1), ==, 1);
+        n = read(line, response + got, sizeof response - got);
+        g_assert_cmpint(n, >, 0);
+        got += (gsize)n;
+    }
+    return (guint32)response[6] << 24 | (guint32)response[7] << 16 | (guint32)response[8] << 8 |
+           response[9];
+}
+
+void
+swtpm_raw_extend(Swtpm *swtpm, guint pcr)
+{
+    guint8 command[65] = {0x80, 0x02, 0, 0, 0, 65, 0, 0, 0x01, 0x82, 0, 0, 0, (guint8)pcr,
+                          /* authorization by an empty password */
+                          0, 0, 0, 9, 0x40, 0, 0, 0x09, 0, 0, 0, 0, 0,
+                          /* one digest, SHA-256 */
+                          0, 0, 0, 1, 0x00, 0x0b};
+
+    command[64] = 1;
+    g_assert_cmphex(swtpm_raw(swtpm, command, sizeof command), ==, 0);
+}
+
+void
+swtpm_raw_flush(Swtpm *swtpm, guint32 handle)
+{
+    guint8 command[14] = {0x80,
+                          0x01,
+                          0,
+                          0,
+                          0,
+                          14,
+                          0,
+                          0,
+                          0x01,
+                          0x65,
+                          (guint8)(handle >> 24),
+                          (guint8)(handle >> 16),
+                          (guint8)(handle >> 8),
+                          (guint8)handle};
+
+    g_assert_cmphex(swtpm_raw(swtpm, command, sizeof command), ==, 0);
 }

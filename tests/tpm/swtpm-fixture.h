@@ -2,7 +2,8 @@
 #pragma once
 
 /* A TPM of the test's own: one swtpm with its state in a temporary directory. It takes one client
- * at a time: while tools run, a CvsTpm must be disconnected. */
+ * at a time, and the swtpm: TCTI is one only from a command to its answer; so tools can run beside
+ * a CvsTpm, but share its room for three objects. */
 
 #include "tpm/tpm.h"
 
@@ -40,3 +41,12 @@ gboolean swtpm_tool_try(Swtpm *swtpm, const char *format, ...) G_GNUC_PRINTF(2, 
 void swtpm_extend(CvsTpm *tpm, guint pcr);
 /* How many sessions and transient objects the TPM holds, asked over an open connection. */
 guint swtpm_count_handles(CvsTpm *tpm);
+/* Flushes them all, as a resource manager does for a client that is gone. */
+void swtpm_flush_all(Swtpm *swtpm);
+
+/* Sends a command on a line of its own between two commands of a CvsTpm. The response code. */
+guint32 swtpm_raw(Swtpm *swtpm, const guint8 *command, gsize size);
+/* TPM2_PCR_Extend in the SHA-256 bank in that way. */
+void swtpm_raw_extend(Swtpm *swtpm, guint pcr);
+/* TPM2_FlushContext in that way. */
+void swtpm_raw_flush(Swtpm *swtpm, guint32 handle);

@@ -1,53 +1,637 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "base/error.h"
-#include "tpm/seal.h"
-#include "tpm/swtpm-fixture.h"
+#include "base/hex.h"
+#include "tpm/policy-element.h"
+#include "tpm/sealed-public.h"
+#include "tpm/sealing.h"
+#include "tpm/session.h"
 #include "tpm/tpm-private.h"
+#include "tpm/wire.h"
 
-static CvsPolicy *
-present_policy(CvsTpm *tpm, const char *pcrs, CvsHash bank)
+#include <string.h>
+#include <tss2/tss2_mu.h>
+
+typedef struct {
+    Swtpm *swtpm;
+    CvsTpm *tpm;
+} Fixture;
+
+static void
+set_up(Fixture *f, gconstpointer data)
 {
-    CvsPolicy *policy = cvs_policy_new();
-    CvsPcrSelection selection = {.bank = bank};
-    CvsPcrValues values;
-    guint8 digest[32];
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(cvs_pcr_mask_parse(pcrs, &selection.mask, &error));
-    g_assert_true(cvs_tpm_read_pcrs(tpm, &selection, &values, &error));
-    g_assert_no_error(error);
-    cvs_pcr_values_digest(&values, digest);
-    cvs_policy_add_pcr(policy, &selection, digest);
-    return policy;
+    f->swtpm = swtpm_new();
+    f->tpm = cvs_tpm_new(swtpm_tcti(f->swtpm));
+    for (guint pcr = 0; pcr < 8; pcr++)
+        swtpm_extend(f->tpm, pcr);
 }
 
 static void
-test_seal_and_unseal(void)
+tear_down(Fixture *f, gconstpointer data)
 {
-    g_autoptr(Swtpm) swtpm = swtpm_new();
-    g_autoptr(CvsTpm) tpm = cvs_tpm_new(swtpm_tcti(swtpm));
-    g_autoptr(CvsPolicy) policy = present_policy(tpm, "0+2+7", CVS_SHA256);
-    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("0123456789abcdef", 16);
-    g_autoptr(CvsSecret) out = NULL, again = NULL;
+    /* Whatever happened in the test, nothing of ours is left in the TPM. */
+    cvs_tpm_idle(f->tpm);
+    g_assert_cmpuint(swtpm_count_handles(f->tpm), ==, 0);
+    cvs_tpm_free(f->tpm);
+    swtpm_free(f->swtpm);
+}
+
+static void
+test_round_trip(Fixture *f, gconstpointer data)
+{
+    CvsHash bank = GPOINTER_TO_INT(data);
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "0+2+7", bank);
+    g_auto(CvsSealedObject) object = {0};
+
+    seal_text(f->tpm, policy, "0123456789abcdef", NULL, &object);
+    assert_unseals(f->tpm, policy, &object, NULL, "0123456789abcdef");
+    g_assert_cmpuint(g_bytes_get_size(object.public_area), ==, CVS_SEALED_PUBLIC_SIZE);
+}
+
+static void
+test_sizes(Fixture *f, gconstpointer data)
+{
+    static const gsize sizes[] = {1, 127, CVS_TPM_SEALED_MAX};
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsSecret) large = cvs_secret_new(CVS_TPM_SEALED_MAX + 1);
+    g_auto(CvsSealedObject) none = {0};
+    g_autoptr(GError) error = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autoptr(CvsSecret) secret = cvs_secret_new_random(sizes[i], NULL);
+        g_auto(CvsSealedObject) object = {0};
+        g_autoptr(CvsSecret) out = NULL;
+
+        g_assert_true(cvs_tpm_seal(f->tpm, policy, secret, NULL, &object, &error));
+        out = cvs_tpm_unseal(f->tpm, policy, &object, NULL, &error);
+        g_assert_no_error(error);
+        g_assert_true(cvs_secret_equal(out, secret));
+    }
+    g_assert_false(cvs_tpm_seal(f->tpm, policy, large, NULL, &none, &error));
+    assert_refused(error, TOO_LARGE);
+    g_assert_null(none.public_area);
+}
+
+/* The promise of DESIGN: Load, PolicyPCR, Unseal, FlushContext. */
+static void
+test_command_counts(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "0+2+7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    guint64 before = 0;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    cvs_tpm_disconnect(f->tpm);
+
+    /* Cold: also find the SRK, start the session, check the SRK in it. */
+    before = cvs_tpm_commands_sent(f->tpm);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 7);
+    g_assert_true(cvs_tpm_holds_sessions(f->tpm));
+
+    for (guint i = 0; i < 20; i++) {
+        before = cvs_tpm_commands_sent(f->tpm);
+        assert_unseals(f->tpm, policy, &object, NULL, "secret");
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 4);
+    }
+
+    /* After idling only the session is new. */
+    cvs_tpm_idle(f->tpm);
+    g_assert_false(cvs_tpm_holds_sessions(f->tpm));
+    before = cvs_tpm_commands_sent(f->tpm);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
+}
+
+static void
+test_each_pcr_counts(Fixture *f, gconstpointer data)
+{
+    static const guint pcrs[] = {0, 2, 4, 7};
+    CvsHash bank = GPOINTER_TO_INT(data);
+    gsize size = cvs_hash_size(bank);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(pcrs); i++) {
+        g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "0+2+4+7", bank);
+        CvsPcrValues wanted = read_pcrs(f->tpm, "0+2+4+7", bank), seen;
+        g_auto(CvsSealedObject) object = {0};
+        g_autoptr(GError) error = NULL;
+
+        seal_text(f->tpm, policy, "secret", NULL, &object);
+        swtpm_extend(f->tpm, 1); /* not among them */
+        assert_unseals(f->tpm, policy, &object, NULL, "secret");
+        swtpm_extend(f->tpm, pcrs[i]);
+        error = refusal(f->tpm, policy, &object, NULL);
+        assert_refused(error, PCR_MISMATCH);
+        seen = read_pcrs(f->tpm, "0+2+4+7", bank);
+        for (guint pcr = 0; pcr < CVS_PCR_COUNT; pcr++)
+            g_assert_cmpint(memcmp(seen.value[pcr], wanted.value[pcr], size) != 0, ==,
+                            pcr == pcrs[i]);
+    }
+}
+
+/* After a refusal, the kept session serves the next key. */
+static void
+test_session_after_refusal(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) stale = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsPolicy) fresh = NULL;
+    g_auto(CvsSealedObject) old = {0}, present = {0};
+    guint64 before = 0;
+
+    seal_text(f->tpm, stale, "old", NULL, &old);
+    swtpm_extend(f->tpm, 7);
+    fresh = present_policy(f->tpm, "7", CVS_SHA256);
+    seal_text(f->tpm, fresh, "new", NULL, &present);
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(GError) error = refusal(f->tpm, stale, &old, NULL);
+
+        assert_refused(error, PCR_MISMATCH);
+        before = cvs_tpm_commands_sent(f->tpm);
+        assert_unseals(f->tpm, fresh, &present, NULL, "new");
+        /* PolicyRestart on top. */
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
+    }
+}
+
+static void
+test_pin(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsPolicy) plain = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0}, without = {0}, none = {0};
+    g_autoptr(CvsSecret) secret = secret_of("secret"), pin = secret_of("1234");
+    g_autoptr(GError) missing = NULL, wrong = NULL, unasked = NULL, not_given = NULL;
+    guint64 before = 0;
+
+    cvs_policy_add_auth_value(policy);
+    seal_text(f->tpm, policy, "secret", "1234", &object);
+    seal_text(f->tpm, plain, "plain", NULL, &without);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+
+    before = cvs_tpm_commands_sent(f->tpm);
+    missing = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(missing, PIN_REQUIRED);
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm), ==, before);
+
+    wrong = refusal(f->tpm, policy, &object, "1235");
+    assert_refused(wrong, PIN_WRONG);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+    before = cvs_tpm_commands_sent(f->tpm);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
+
+    /* A key with a PIN and one without, in turns, over the same connection. */
+    for (guint i = 0; i < 3; i++) {
+        assert_unseals(f->tpm, plain, &without, NULL, "plain");
+        assert_unseals(f->tpm, policy, &object, "1234", "secret");
+    }
+
+    g_assert_false(cvs_tpm_seal(f->tpm, plain, secret, pin, &none, &unasked));
+    assert_refused(unasked, INVALID_ARGUMENT);
+    g_assert_false(cvs_tpm_seal(f->tpm, policy, secret, NULL, &none, &not_given));
+    assert_refused(not_given, PIN_REQUIRED);
+}
+
+/* A TPM takes the zeros off the end of an auth value. */
+static void
+test_pin_with_a_zero_at_the_end_of_its_hash(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    g_auto(CvsSealedObject) object = {0};
+    g_autofree char *pin = NULL;
+    guint8 digest[32] = {1};
+    g_autoptr(GError) error = NULL;
+
+    digest[31] = 1;
+    for (guint i = 0; digest[31] != 0; i++) {
+        g_free(pin);
+        pin = g_strdup_printf("%u", i);
+        cvs_hash_bytes(CVS_SHA256, pin, strlen(pin), digest);
+    }
+    cvs_policy_add_auth_value(policy);
+    seal_text(f->tpm, policy, "secret", pin, &object);
+    assert_unseals(f->tpm, policy, &object, pin, "secret");
+    error = refusal(f->tpm, policy, &object, "other");
+    assert_refused(error, PIN_WRONG);
+}
+
+static void
+test_long_pins_differ(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    g_auto(CvsSealedObject) object = {0};
+    g_autofree char *pin = g_strnfill(300, 'x');
+    g_autoptr(GError) error = NULL;
+
+    cvs_policy_add_auth_value(policy);
+    seal_text(f->tpm, policy, "secret", pin, &object);
+    assert_unseals(f->tpm, policy, &object, pin, "secret");
+    pin[299] = 'y';
+    error = refusal(f->tpm, policy, &object, pin);
+    assert_refused(error, PIN_WRONG);
+}
+
+static void
+test_lockout(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    g_autoptr(CvsPolicy) plain = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0}, without = {0};
+    g_autoptr(GError) locked = NULL, error = NULL;
+    CvsTpmInfo info;
+
+    cvs_policy_add_auth_value(policy);
+    seal_text(f->tpm, policy, "secret", "1234", &object);
+    seal_text(f->tpm, plain, "plain", NULL, &without);
+    cvs_tpm_disconnect(f->tpm);
+    g_free(swtpm_tool(f->swtpm, "tpm2_dictionarylockout -s -n 3 -t 777 -l 10"));
+
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(GError) wrong = refusal(f->tpm, policy, &object, "guess");
+
+        assert_refused(wrong, PIN_WRONG);
+    }
+    /* The right PIN does not help now. */
+    locked = refusal(f->tpm, policy, &object, "1234");
+    assert_refused(locked, TPM_LOCKOUT);
+    g_assert_nonnull(strstr(locked->message, "777"));
+    g_assert_true(cvs_error_has_reason(locked, CVS_REASON_LOCKED_OUT));
+    g_assert_true(cvs_tpm_get_info(f->tpm, &info, &error));
+    g_assert_true(info.in_lockout);
+    g_assert_cmpuint(info.lockout_counter, ==, 3);
+    g_assert_cmpuint(info.lockout_max, ==, 3);
+    g_assert_cmpuint(info.lockout_recovery_s, ==, 777);
+    /* What has no PIN has noDA, and opens. */
+    assert_unseals(f->tpm, plain, &without, NULL, "plain");
+
+    cvs_tpm_disconnect(f->tpm);
+    g_free(swtpm_tool(f->swtpm, "tpm2_dictionarylockout -c"));
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+}
+
+static void
+test_or(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)cvs_policy_unref);
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "0", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    g_autoptr(GError) error = NULL;
+
+    /* Three states of PCR 7 to come, the second being the one that does not come back. */
+    for (guint i = 0; i < 3; i++) {
+        g_ptr_array_add(branches, present_policy(f->tpm, "7", CVS_SHA256));
+        if (i < 2)
+            swtpm_extend(f->tpm, 7);
+    }
+    g_assert_true(cvs_policy_add_or(policy, branches, &error));
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret"); /* by the last branch */
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+
+    /* The same boot again, as far as the first and the second branch. */
+    cvs_tpm_disconnect(f->tpm);
+    swtpm_kill(f->swtpm);
+    swtpm_start(f->swtpm);
+    swtpm_extend(f->tpm, 0);
+    error = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(error, PCR_MISMATCH);
+    swtpm_extend(f->tpm, 7);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    swtpm_extend(f->tpm, 7);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    swtpm_extend(f->tpm, 0);
+    g_clear_error(&error);
+    error = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(error, PCR_MISMATCH);
+}
+
+/* A PIN in place of a state that is lost. */
+static void
+test_or_with_pin(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)cvs_policy_unref);
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    CvsPolicy *by_pin = cvs_policy_new();
+    g_auto(CvsSealedObject) object = {0};
+    g_autoptr(GError) error = NULL;
+
+    cvs_policy_add_auth_value(by_pin);
+    g_ptr_array_add(branches, present_policy(f->tpm, "7", CVS_SHA256));
+    g_ptr_array_add(branches, by_pin);
+    g_assert_true(cvs_policy_add_or(policy, branches, &error));
+    g_assert_true(cvs_policy_needs_pin(policy));
+    seal_text(f->tpm, policy, "secret", "1234", &object);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+    assert_unseals(f->tpm, policy, &object, "no matter", "secret");
+    swtpm_extend(f->tpm, 7);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+    error = refusal(f->tpm, policy, &object, "guess");
+    assert_refused(error, PIN_WRONG);
+    assert_unseals(f->tpm, policy, &object, "1234", "secret");
+}
+
+static void
+test_wrong_policy(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsPolicy) other = present_policy(f->tpm, "0+7", CVS_SHA256);
     g_auto(CvsSealedObject) object = {0};
     g_autoptr(GError) error = NULL;
     guint64 before = 0;
 
-    g_assert_true(cvs_tpm_seal(tpm, policy, secret, NULL, &object, &error));
-    g_assert_no_error(error);
-    out = cvs_tpm_unseal(tpm, policy, &object, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_true(cvs_secret_equal(out, secret));
-    before = cvs_tpm_commands_sent(tpm);
-    again = cvs_tpm_unseal(tpm, policy, &object, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_cmpuint(cvs_tpm_commands_sent(tpm) - before, ==, 4);
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    before = cvs_tpm_commands_sent(f->tpm);
+    error = refusal(f->tpm, other, &object, NULL);
+    assert_refused(error, BAD_FORMAT);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_POLICY_DIFFERS));
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm), ==, before);
 }
+
+/* The TPM itself refuses the object in a session under another policy, or with its password. */
+static void
+test_tpm_enforces_policy(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsPolicy) other = present_policy(f->tpm, "0", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    TPM2B_PUBLIC public_area = {0};
+    TPM2B_PRIVATE private_area = {0};
+    TPM2B_SENSITIVE_DATA *out = NULL;
+    guint8 digest[32];
+    gsize offset = 0;
+    ESYS_TR session = ESYS_TR_NONE, loaded = ESYS_TR_NONE;
+    g_autoptr(GError) error = NULL;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    cvs_policy_calculate(policy, digest);
+    g_assert_true(cvs_sealed_public_parse(g_bytes_get_data(object.public_area, NULL),
+                                          g_bytes_get_size(object.public_area), digest, FALSE,
+                                          &public_area, &error));
+    g_assert_cmphex(Tss2_MU_TPM2B_PRIVATE_Unmarshal(g_bytes_get_data(object.private_area, NULL),
+                                                    g_bytes_get_size(object.private_area), &offset,
+                                                    &private_area),
+                    ==, TSS2_RC_SUCCESS);
+    g_assert_cmphex(Esys_Load(f->tpm->esys, f->tpm->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                              ESYS_TR_NONE, &private_area, &public_area, &loaded),
+                    ==, TSS2_RC_SUCCESS);
+    session = cvs_session_open_policy(f->tpm, FALSE, &error);
+    g_assert_true(cvs_policy_execute(other, f->tpm, session, NULL, 0, &error));
+    g_assert_cmphex(Esys_Unseal(f->tpm->esys, loaded, session, ESYS_TR_NONE, ESYS_TR_NONE, &out) &
+                        0xbf,
+                    ==, TPM2_RC_POLICY_FAIL);
+    g_assert_cmphex(
+        Esys_Unseal(f->tpm->esys, loaded, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &out), ==,
+        TPM2_RC_AUTH_UNAVAILABLE);
+    cvs_tpm_flush(f->tpm, &loaded);
+}
+
+/* An object that its password opens must never pass for one under a policy, whoever made it. */
+static void
+test_user_with_auth(Fixture *f, gconstpointer data)
+{
+    static const TPM2B_DATA no_data = {0};
+    static const TPML_PCR_SELECTION no_pcrs = {0};
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    TPM2B_SENSITIVE_CREATE sensitive = {.sensitive.data = {.size = 4, .buffer = "evil"}};
+    CVS_AUTO_ESYS(TPM2B_PUBLIC) public_area = NULL;
+    CVS_AUTO_ESYS(TPM2B_PRIVATE) private_area = NULL;
+    TPM2B_PUBLIC template;
+    guint8 digest[32], bytes[sizeof(TPM2B_PUBLIC)];
+    gsize size = 0;
+    g_autoptr(GError) error = NULL;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    cvs_policy_calculate(policy, digest);
+    cvs_sealed_public_template(digest, FALSE, &template);
+    template.publicArea.objectAttributes |= TPMA_OBJECT_USERWITHAUTH;
+    g_assert_cmphex(Esys_Create(f->tpm->esys, f->tpm->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE,
+                                ESYS_TR_NONE, &sensitive, &template, &no_data, &no_pcrs,
+                                &private_area, &public_area, NULL, NULL, NULL),
+                    ==, TSS2_RC_SUCCESS);
+    g_assert_cmphex(Tss2_MU_TPM2B_PUBLIC_Marshal(public_area, bytes, sizeof bytes, &size), ==,
+                    TSS2_RC_SUCCESS);
+    g_bytes_unref(object.public_area);
+    object.public_area = g_bytes_new(bytes, size);
+    size = 0;
+    g_assert_cmphex(Tss2_MU_TPM2B_PRIVATE_Marshal(private_area, bytes, sizeof bytes, &size), ==,
+                    TSS2_RC_SUCCESS);
+    g_bytes_unref(object.private_area);
+    object.private_area = g_bytes_new(bytes, size);
+
+    error = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(error, BAD_FORMAT);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_POLICY_DIFFERS));
+}
+
+static void
+test_damaged_object(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    gsize private_size = 0, public_size = 0;
+    const guint8 *private_bytes = NULL, *public_bytes = NULL;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    private_bytes = g_bytes_get_data(object.private_area, &private_size);
+    public_bytes = g_bytes_get_data(object.public_area, &public_size);
+    for (gsize i = 0; i < private_size; i++) {
+        g_autofree guint8 *copy = g_memdup2(private_bytes, private_size);
+        g_autoptr(GBytes) bytes = NULL;
+        CvsSealedObject damaged = object;
+        g_autoptr(GError) error = NULL;
+
+        copy[i] ^= 1;
+        damaged.private_area = bytes = g_bytes_new(copy, private_size);
+        error = refusal(f->tpm, policy, &damaged, NULL);
+        assert_refused(error, BAD_FORMAT);
+    }
+    for (gsize i = 0; i < public_size; i++) {
+        g_autofree guint8 *copy = g_memdup2(public_bytes, public_size);
+        g_autoptr(GBytes) bytes = NULL;
+        CvsSealedObject damaged = object;
+        g_autoptr(GError) error = NULL;
+
+        copy[i] ^= 1;
+        damaged.public_area = bytes = g_bytes_new(copy, public_size);
+        error = refusal(f->tpm, policy, &damaged, NULL);
+        assert_refused(error, BAD_FORMAT);
+    }
+    for (gsize size = 0; size < private_size; size++) {
+        g_autoptr(GBytes) bytes = g_bytes_new(private_bytes, size);
+        CvsSealedObject cut = object;
+        g_autoptr(GError) error = NULL;
+
+        cut.private_area = bytes;
+        error = refusal(f->tpm, policy, &cut, NULL);
+        assert_refused(error, BAD_FORMAT);
+    }
+    {
+        g_autofree guint8 *huge = g_malloc0(0xffff + 2);
+        g_autoptr(GBytes) bytes = NULL;
+        CvsSealedObject large = object;
+        g_autoptr(GError) error = NULL;
+
+        huge[0] = huge[1] = 0xff;
+        large.private_area = bytes = g_bytes_new(huge, 0xffff + 2);
+        error = refusal(f->tpm, policy, &large, NULL);
+        assert_refused(error, BAD_FORMAT);
+    }
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+}
+
+static void
+test_other_tpm(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    g_autoptr(GError) none = NULL, other = NULL, error = NULL;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    cvs_tpm_disconnect(f->tpm);
+    swtpm_kill(f->swtpm);
+    swtpm_forget_state(f->swtpm);
+    swtpm_start(f->swtpm);
+    swtpm_extend(f->tpm, 7);
+
+    none = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(none, TPM_REPLACED);
+    g_assert_true(cvs_error_has_reason(none, CVS_REASON_SRK_CHANGED));
+    g_assert_nonnull(cvs_tpm_get_srk_name(f->tpm, TRUE, &error));
+    other = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(other, TPM_REPLACED);
+    g_assert_true(cvs_error_has_reason(other, CVS_REASON_SRK_CHANGED));
+}
+
+/* tpm2-tools open our object in the right state only. */
+static void
+test_tools_agree(Fixture *f, gconstpointer data)
+{
+    CvsHash bank = GPOINTER_TO_INT(data);
+    const char *name = cvs_hash_name(bank);
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "0+2+7", bank);
+    g_auto(CvsSealedObject) object = {0};
+    g_autofree char *out = NULL;
+
+    seal_text(f->tpm, policy, "the secret", NULL, &object);
+    write_file(f->swtpm, "public", object.public_area);
+    write_file(f->swtpm, "private", object.private_area);
+    cvs_tpm_disconnect(f->tpm);
+
+    g_free(swtpm_tool(f->swtpm, "tpm2_load -C 0x81000001 -u public -r private -c object"));
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -t"));
+    out = swtpm_tool(f->swtpm, "tpm2_unseal -c object -p pcr:%s:0,2,7", name);
+    g_assert_cmpstr(out, ==, "the secret");
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -t"));
+    g_assert_false(swtpm_tool_try(f->swtpm, "tpm2_unseal -c object"));
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -t"));
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -l"));
+
+    swtpm_extend(f->tpm, 2);
+    cvs_tpm_disconnect(f->tpm);
+    g_assert_false(swtpm_tool_try(f->swtpm, "tpm2_unseal -c object -p pcr:%s:0,2,7", name));
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -t"));
+    g_free(swtpm_tool(f->swtpm, "tpm2_flushcontext -l"));
+}
+
+typedef struct {
+    Swtpm *swtpm;
+    guint32 command;
+    guint times;
+    guint pcr;
+} Between;
+
+static gboolean
+extend_between(guint32 command, guint8 *response, gsize *size, gpointer data)
+{
+    Between *between = data;
+
+    if (command == between->command && between->times > 0) {
+        between->times--;
+        swtpm_raw_extend(between->swtpm, between->pcr);
+    }
+    return TRUE;
+}
+
+/* Some PCR is extended between PolicyPCR and Unseal: the TPM says so, and the policy runs again. */
+static void
+test_pcr_changed(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+    Between between = {.swtpm = f->swtpm, .command = TPM2_CC_PolicyPCR, .times = 3, .pcr = 1};
+    g_autoptr(GError) busy = NULL, error = NULL;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    f->tpm->watch.hook = extend_between;
+    f->tpm->watch.hook_data = &between;
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    g_assert_cmpuint(between.times, ==, 0);
+
+    /* For ever: an end is made of it. */
+    between.times = G_MAXUINT;
+    busy = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(busy, BUSY);
+
+    /* One of those that count. */
+    between = (Between){.swtpm = f->swtpm, .command = TPM2_CC_PolicyPCR, .times = 1, .pcr = 7};
+    error = refusal(f->tpm, policy, &object, NULL);
+    assert_refused(error, PCR_MISMATCH);
+    f->tpm->watch.hook = NULL;
+}
+
+/* Somebody flushed our session (a resource manager, an administrator): a new one is made. */
+static void
+test_lost_session(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0}, again = {0};
+    TPM2_HANDLE handle = 0;
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    for (guint i = 0; i < CVS_N_SESSIONS; i++) {
+        g_assert_cmphex(Esys_TR_GetTpmHandle(f->tpm->esys, f->tpm->sessions[i].tr, &handle), ==,
+                        TSS2_RC_SUCCESS);
+        swtpm_raw_flush(f->swtpm, handle);
+    }
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    g_assert_cmphex(
+        Esys_TR_GetTpmHandle(f->tpm->esys, f->tpm->sessions[CVS_SESSION_POLICY].tr, &handle), ==,
+        TSS2_RC_SUCCESS);
+    seal_text(f->tpm, policy, "secret", NULL, &again);
+    (void)read_pcrs(f->tpm, "7", CVS_SHA256);
+}
+
+#define ADD(path, function, data)                                                                  \
+    g_test_add("/tpm/seal/" path, Fixture, GINT_TO_POINTER(data), set_up, function, tear_down)
 
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/tpm/seal/seal-and-unseal", test_seal_and_unseal);
+    ADD("round-trip/sha256", test_round_trip, CVS_SHA256);
+    ADD("round-trip/sha384", test_round_trip, CVS_SHA384);
+    ADD("sizes", test_sizes, 0);
+    ADD("command-counts", test_command_counts, 0);
+    ADD("each-pcr-counts/sha256", test_each_pcr_counts, CVS_SHA256);
+    ADD("each-pcr-counts/sha384", test_each_pcr_counts, CVS_SHA384);
+    ADD("session-after-refusal", test_session_after_refusal, 0);
+    ADD("pin", test_pin, 0);
+    ADD("pin-with-a-zero-at-the-end-of-its-hash", test_pin_with_a_zero_at_the_end_of_its_hash, 0);
+    ADD("long-pins-differ", test_long_pins_differ, 0);
+    ADD("lockout", test_lockout, 0);
+    ADD("or", test_or, 0);
+    ADD("or-with-pin", test_or_with_pin, 0);
+    ADD("wrong-policy", test_wrong_policy, 0);
+    ADD("tpm-enforces-policy", test_tpm_enforces_policy, 0);
+    ADD("user-with-auth", test_user_with_auth, 0);
+    ADD("damaged-object", test_damaged_object, 0);
+    ADD("other-tpm", test_other_tpm, 0);
+    ADD("tools-agree/sha256", test_tools_agree, CVS_SHA256);
+    ADD("tools-agree/sha384", test_tools_agree, CVS_SHA384);
+    ADD("pcr-changed", test_pcr_changed, 0);
+    ADD("lost-session", test_lost_session, 0);
     return g_test_run();
 }

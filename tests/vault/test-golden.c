@@ -10,6 +10,7 @@
 #include "fixture.h"
 #include "base/error.h"
 #include "base/hex.h"
+#include "vault/jwe-scan.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static const Bad bad[] = {
     {"bad-recipients-none.json", "recipients", "[]", "recipients"},
     {"bad-recipients-missing.json", "recipients", NULL, "\"recipients\""},
     {"bad-recipients-object.json", "recipients", "{}", "\"recipients\""},
-    {"bad-recipient-null.json", "recipients/0", "null", "recipient 1"},
+    {"bad-recipient-null.json", "recipients/0", "null", "not an object"},
     {"bad-header-missing.json", HEADER, NULL, "\"header\""},
     {"bad-header-array.json", HEADER, "[]", "\"header\""},
     {"bad-slot-missing.json", HEADER "/slot", NULL, "\"slot\""},
@@ -121,10 +122,10 @@ static const Bad bad[] = {
     {"bad-slot-type.json", SLOT "/type", "\"fido2\"", "type"},
     {"bad-slot-condition.json", SLOT "/conditions", "{\"tee.type\":\"snp\"}", "condition"},
     {"bad-slot-conditions-missing.json", SLOT "/conditions", NULL, "\"conditions\""},
-    {"bad-slot-factor-unknown.json", SLOT "/factors", "[\"tpm2\",\"store\"]", "factor"},
-    {"bad-slot-factor-number.json", SLOT "/factors", "[1]", "factor"},
-    {"bad-slot-factor-twice.json", SLOT "/factors", "[\"tpm2\",\"tpm2\"]", "factors"},
-    {"bad-slot-factors-none.json", SLOT "/factors", "[]", "factor"},
+    {"bad-slot-factor-unknown.json", SLOT "/factors", "[\"tpm2\",\"store\"]", "a factor that"},
+    {"bad-slot-factor-number.json", SLOT "/factors", "[1]", "a factor that"},
+    {"bad-slot-factor-twice.json", SLOT "/factors", "[\"tpm2\",\"tpm2\"]", "out of order"},
+    {"bad-slot-factors-none.json", SLOT "/factors", "[]", "is missing"},
     {"bad-slot-generation-0.json", SLOT "/generation", "0", "\"generation\""},
     {"bad-slot-generation-huge.json", SLOT "/generation", "2147483648", "\"generation\""},
     {"bad-slot-profile.json", SLOT "/profile", "\"../x\"", "\"profile\""},
@@ -151,6 +152,15 @@ replace_once(const char *text, const char *old, const char *new)
 
     g_assert_nonnull(at);
     return g_strdup_printf("%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
+}
+
+/* As we write it, so that the short way of reading has a try at it too. */
+static char *
+to_line(const json_t *json)
+{
+    g_autofree char *text = cvs_json_canonical(json);
+
+    return g_strconcat(text, "\n", NULL);
 }
 
 static char *
@@ -181,6 +191,12 @@ static char *
 make_nul(const char *both)
 {
     return replace_once(both, "\"alg\":\"A256KW\"", "\"alg\":\"A256KW\\u0000\"");
+}
+
+static char *
+make_leading_zero(const char *both)
+{
+    return replace_once(both, "\"p2c\":", "\"p2c\":0");
 }
 
 static char *
@@ -219,7 +235,7 @@ make_flattened(const char *both)
     fixture_set(json, "recipients", NULL);
     json_object_update(json, recipient);
     json_decref(recipient);
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static char *
@@ -230,7 +246,7 @@ make_many(const char *both)
 
     while (json_array_size(recipients) <= CVS_SLOTS_MAX)
         json_array_append(recipients, json_array_get(recipients, 0));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 /* The slot's JSON between other white space, or with its members in another order. */
@@ -246,7 +262,7 @@ with_slot(const char *both, char *(*change)(const json_t *slot))
     g_autofree char *text = cvs_base64url_encode(changed, strlen(changed));
 
     fixture_set(json, HEADER "/slot", json_string(text));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static char *
@@ -285,7 +301,7 @@ make_slot_large(const char *both)
     g_autofree char *private_area = g_strnfill(CVS_SLOT_MAX, 'A');
 
     fixture_set(json, SLOT "/private", json_string(private_area));
-    return cvs_json_canonical(json);
+    return to_line(json);
 }
 
 static const Raw raw[] = {
@@ -294,6 +310,7 @@ static const Raw raw[] = {
     {"bad-duplicate.json", make_duplicate, "twice"},
     {"bad-duplicate-header.json", make_duplicate_header, "twice"},
     {"bad-nul.json", make_nul, "JSON"},
+    {"bad-p2c-leading-zero.json", make_leading_zero, "JSON"},
     {"bad-array.json", make_array, "object"},
     {"bad-empty.json", make_empty, "JSON"},
     {"bad-deep.json", make_deep, "deeper"},
@@ -343,6 +360,12 @@ test_good(gconstpointer data)
                      file->tpm2_slots + (file->recovery ? 1 : 0));
     if (!file->pretty)
         g_assert_cmpstr(again, ==, text);
+    /* The short way of reading is for what we wrote ourselves. */
+    {
+        g_autoptr(CvsJwe) jwe = cvs_jwe_scan(text, strlen(text));
+
+        g_assert_cmpint(jwe != NULL, ==, !file->pretty);
+    }
 
     for (guint i = 0; i < file->tpm2_slots; i++) {
         g_autoptr(CvsKeyFile) fresh = fixture_parse(again);
@@ -378,6 +401,12 @@ refuse(const char *file, const char *message)
 
     g_assert_null(key);
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    if (strlen(text) > 0) {
+        g_autoptr(CvsJwe) jwe = cvs_jwe_scan(text, strlen(text));
+        g_autoptr(CvsJwe) full = cvs_jwe_parse_json(text, strlen(text), NULL);
+
+        g_assert_true(jwe == NULL || full != NULL);
+    }
     if (strstr(error->message, message) == NULL)
         g_error("%s: \"%s\" does not say %s", file, error->message, message);
 }
@@ -392,6 +421,45 @@ static void
 test_raw(gconstpointer data)
 {
     refuse(((const Raw *)data)->file, ((const Raw *)data)->message);
+}
+
+/* A file that both ways read, or only the long one; never only the short one. Tried on every flip
+ * of a bit, since most of them leave the form as it is. */
+static void
+test_both_ways(void)
+{
+    g_autofree char *text = read_golden("both.json");
+    gsize size = strlen(text);
+    guint both = 0;
+
+    for (gsize i = 0; i < size; i++) {
+        for (guint bit = 0; bit < 8; bit++) {
+            g_autoptr(CvsJwe) brief = NULL;
+            g_autoptr(CvsJwe) full = NULL;
+
+            text[i] = (char)(text[i] ^ (1 << bit));
+            brief = cvs_jwe_scan(text, size);
+            if (brief != NULL) {
+                g_autoptr(GBytes) first = cvs_jwe_serialise(brief);
+                g_autoptr(GBytes) second = NULL;
+
+                full = cvs_jwe_parse_json(text, size, NULL);
+                g_assert_nonnull(full);
+                second = cvs_jwe_serialise(full);
+                g_assert_cmpmem(g_bytes_get_data(first, NULL), g_bytes_get_size(first), text, size);
+                g_assert_true(g_bytes_equal(first, second));
+                both++;
+            }
+            text[i] = (char)(text[i] ^ (1 << bit));
+        }
+        /* Cut short it is not in our form, wherever. */
+        {
+            g_autofree char *cut = g_memdup2(text, i);
+
+            g_assert_null(cvs_jwe_scan(cut, i));
+        }
+    }
+    g_assert_cmpuint(both, >, size);
 }
 
 /* No file without a test. */
@@ -451,7 +519,7 @@ make(const char *dir)
 
         fixture_set(json, bad[i].path,
                     bad[i].value != NULL ? json_loads(bad[i].value, JSON_DECODE_ANY, NULL) : NULL);
-        text = cvs_json_canonical(json);
+        text = to_line(json);
         write_golden(dir, bad[i].file, text);
     }
     for (guint i = 0; i < G_N_ELEMENTS(raw); i++) {
@@ -486,6 +554,7 @@ main(int argc, char **argv)
         add(bad[i].file, &bad[i], test_bad);
     for (guint i = 0; i < G_N_ELEMENTS(raw); i++)
         add(raw[i].file, &raw[i], test_raw);
+    g_test_add_func("/vault/golden/both-ways", test_both_ways);
     g_test_add_func("/vault/golden/v1/all-known", test_all_known);
     return g_test_run();
 }
