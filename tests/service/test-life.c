@@ -343,6 +343,16 @@ test_small(void)
         g_assert_cmpuint(size, <, 16 * 1024);
 }
 
+/* The last test of all: the daemon ends in good order and says that it failed. */
+static void
+test_bus_gone(void)
+{
+    bed_assert_sealed(bed->alice, "last", "x", 1, "{'replace': <true>}");
+    test_bus_stop(bed->bus);
+    g_assert_cmpint(bed_stop(bed, 0), ==, 1);
+    g_assert_cmpuint(test_tpm_count_handles(bed->tpm), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -363,6 +373,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/life/calls-while-stopping", test_calls_while_stopping);
     g_test_add_func("/service/life/second-daemon", test_second_daemon);
     g_test_add_func("/service/life/watchdog", test_watchdog);
+    g_test_add_func("/service/life/bus-gone", test_bus_gone);
     status = g_test_run();
     bed_free(bed);
     return status;
