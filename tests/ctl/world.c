@@ -189,6 +189,7 @@ run(char **argv, const void *in, gsize in_size, uid_t *uid)
 }
 
 /* Program, common options, and the words of the line. */
+G_GNUC_PRINTF(3, 0)
 static char **
 make_argv(const World *world, gboolean plain, const char *format, va_list list)
 {
