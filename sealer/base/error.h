@@ -61,11 +61,32 @@ typedef enum {
     X(SLOT_ALTERED, "SlotAltered", "the slot does not belong to this key or was edited")           \
     X(POLICY_DIFFERS, "PolicyDiffers", "the object's policy is not the one its slot describes")    \
     X(LOCKED_OUT, "LockedOut", "dictionary-attack protection is active")                           \
-    X(PIN_REQUIRED_BY_PROFILE, "PinRequiredByProfile", "the profile wants a PIN, the key has none") \
+    X(PIN_REQUIRED_BY_PROFILE, "PinRequiredByProfile",                                             \
+      "the profile wants a PIN, the key has none")                                                 \
     X(PROFILE_MISSING, "ProfileMissing", "the profile that the key names is not installed")        \
     X(RECOVERY_REQUIRED, "RecoveryRequired", "the profile wants a recovery key")                   \
     X(OWNER_DIFFERS, "OwnerDiffers", "the file belongs to another owner or name")                  \
-    X(NO_SLOT_OPENS, "NoSlotOpens", "none of the key's slots opens here")
+    X(NO_SLOT_OPENS, "NoSlotOpens", "none of the key's slots opens here")                          \
+    X(COLLATERAL_MISSING, "CollateralMissing", "a certificate or TCB data is not there")           \
+    X(ROOT_UNTRUSTED, "RootUntrusted", "the chain ends in a root that is not a pinned one")        \
+    X(CHAIN_INCOMPLETE, "ChainIncomplete", "the issuer of a certificate is not there")             \
+    X(CERT_SIGNATURE, "CertSignature", "a certificate is not signed by its issuer")                \
+    X(CERT_EXPIRED, "CertExpired", "a certificate has expired")                                    \
+    X(CERT_NOT_YET_VALID, "CertNotYetValid", "a certificate is not valid yet")                     \
+    X(CERT_REVOKED, "CertRevoked", "a certificate is on its issuer's revocation list")             \
+    X(CERT_UNFIT, "CertUnfit", "a certificate may not be used for what it is used for")            \
+    X(CRL_STALE, "CrlStale", "the revocation list is out of date")                                 \
+    X(CRL_INVALID, "CrlInvalid", "the revocation list is not its issuer's, or not usable")         \
+    X(REPORT_SIGNATURE, "ReportSignature", "the report is not signed by the certificate's key")    \
+    X(SIGNER_UNKNOWN, "SignerUnknown", "the report names no key that could have signed it")        \
+    X(SIGNER_MISMATCH, "SignerMismatch", "the certificate is of another kind than the signer")     \
+    X(ISSUER_MISMATCH, "IssuerMismatch", "the leaf's issuer is not the one for its kind")          \
+    X(LEAF_MALFORMED, "LeafMalformed", "the leaf certificate lacks what its kind must have")       \
+    X(CHIP_MISMATCH, "ChipMismatch", "the certificate belongs to another chip")                    \
+    X(CHIP_MASKED, "ChipMasked", "the chip id is masked: nothing ties report and certificate")     \
+    X(TCB_MISMATCH, "TcbMismatch", "the certificate's TCB is not the reported one")                \
+    X(LINE_MISMATCH, "LineMismatch", "report and certificates are of different product lines")     \
+    X(LINE_UNKNOWN, "LineUnknown", "there is no root for this product line")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
