@@ -86,7 +86,9 @@ typedef enum {
     X(CHIP_MASKED, "ChipMasked", "the chip id is masked: nothing ties report and certificate")     \
     X(TCB_MISMATCH, "TcbMismatch", "the certificate's TCB is not the reported one")                \
     X(LINE_MISMATCH, "LineMismatch", "report and certificates are of different product lines")     \
-    X(LINE_UNKNOWN, "LineUnknown", "there is no root for this product line")
+    X(LINE_UNKNOWN, "LineUnknown", "there is no root for this product line")                   \
+    X(LOG_TRUNCATED, "LogTruncated", "a record of the event log runs past its end")                \
+    X(LOG_MALFORMED, "LogMalformed", "the event log breaks its format")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
