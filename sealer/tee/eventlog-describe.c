@@ -381,7 +381,7 @@ cvs_event_describe(const CvsEvent *event)
     /* What its type does not explain is shown as a string: most events are one. */
     if (!describe(out, event)) {
         g_string_truncate(out, 0);
-        append_string(out, event->data, MIN(event->size, CVS_EVENT_TEXT_MAX));
+        append_string(out, event->data, MIN(event->size, CVS_EVENT_TEXT_MAX + 1));
     }
     if (out->len > CVS_EVENT_TEXT_MAX) {
         const char *cut = g_utf8_find_prev_char(out->str, out->str + CVS_EVENT_TEXT_MAX + 1);
