@@ -88,7 +88,12 @@ typedef enum {
     X(LINE_MISMATCH, "LineMismatch", "report and certificates are of different product lines")     \
     X(LINE_UNKNOWN, "LineUnknown", "there is no root for this product line")                   \
     X(LOG_TRUNCATED, "LogTruncated", "a record of the event log runs past its end")                \
-    X(LOG_MALFORMED, "LogMalformed", "the event log breaks its format")
+    X(LOG_MALFORMED, "LogMalformed", "the event log breaks its format")                            \
+    X(TD_REPORT_HASH, "TdReportHash", "a part of the TDREPORT is not what its hash says")          \
+    X(HCL_BINDING, "HclBinding", "the paravisor's claims are not those of the hardware report")    \
+    X(QUOTE_MISMATCH, "QuoteMismatch", "the TD quote is not of the given TDREPORT")                \
+    X(QUOTE_UNSUPPORTED, "QuoteUnsupported", "the quote is of a kind that is not verified here")   \
+    X(QUOTE_MALFORMED, "QuoteMalformed", "the quote breaks its format")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
