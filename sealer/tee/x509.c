@@ -507,8 +507,7 @@ cvs_x509_chain_verify(const CvsX509Chain *chain, GError *refusal)
         }
     }
     if (cvs_refusal_count(refusal) == before &&
-        (path->len == 0 ||
-         !has_cert(chain->anchors, g_ptr_array_index(path, path->len - 1))))
+        (path->len == 0 || !has_cert(chain->anchors, g_ptr_array_index(path, path->len - 1))))
         cvs_error_add_reason(refusal, CVS_REASON_ROOT_UNTRUSTED, NULL, NULL,
                              "the chain does not end in a pinned root");
     if (cvs_refusal_count(refusal) == before && chain->memo)
