@@ -12,9 +12,10 @@
 #define CVS_SNP_VERSION_MIN 2
 #define CVS_SNP_VERSION_MAX 5
 #define CVS_SNP_CHIP_ID_SIZE 64
-#define CVS_SNP_TURIN_HWID_SIZE 8 /* significant bytes of a chip id of family 1Ah; the rest is 0   \
-                                   */
-#define CVS_SNP_ECDSA_SIZE 48     /* bytes of r, and of s: P-384 */
+#define CVS_SNP_TURIN_HWID_SIZE                                                                    \
+    8                         /* significant bytes of a chip id of family 1Ah; the rest is 0       \
+                               */
+#define CVS_SNP_ECDSA_SIZE 48 /* bytes of r, and of s: P-384 */
 
 typedef enum {
     CVS_SNP_LINE_UNKNOWN,
