@@ -457,8 +457,33 @@ check_dates(X509 *cert, gint64 at, GError *refusal)
         add_date_reason(refusal, cert, TRUE, at);
 }
 
+/* Everything that was added from the given reason on is about dates. */
+static gboolean
+only_dates(const GError *refusal, guint from)
+{
+    const GPtrArray *reasons = cvs_error_get_reasons(refusal);
+
+    for (guint i = from; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        if (!g_str_equal(reason->code, CVS_REASON_CERT_EXPIRED) &&
+            !g_str_equal(reason->code, CVS_REASON_CERT_NOT_YET_VALID))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 GPtrArray *
 cvs_x509_chain_verify(const CvsX509Chain *chain, GError *refusal)
+{
+    guint before = cvs_refusal_count(refusal);
+    g_autoptr(GPtrArray) path = cvs_x509_chain_path(chain, refusal);
+
+    return cvs_refusal_count(refusal) == before ? g_steal_pointer(&path) : NULL;
+}
+
+GPtrArray *
+cvs_x509_chain_path(const CvsX509Chain *chain, GError *refusal)
 {
     g_autoptr(X509_STORE) store = X509_STORE_new();
     g_autoptr(X509_STORE_CTX) ctx = X509_STORE_CTX_new();
@@ -506,16 +531,15 @@ cvs_x509_chain_verify(const CvsX509Chain *chain, GError *refusal)
             add_cert(path, g_ptr_array_index(known->above, i));
         }
     }
-    if (cvs_refusal_count(refusal) == before &&
-        (path->len == 0 ||
-         !has_cert(chain->anchors, g_ptr_array_index(path, path->len - 1))))
+    if (only_dates(refusal, before) &&
+        (path->len == 0 || !has_cert(chain->anchors, g_ptr_array_index(path, path->len - 1))))
         cvs_error_add_reason(refusal, CVS_REASON_ROOT_UNTRUSTED, NULL, NULL,
                              "the chain does not end in a pinned root");
     if (cvs_refusal_count(refusal) == before && chain->memo)
         memo_add(chain->memo, path, chain->anchors);
     sk_X509_free(others);
     ERR_clear_error();
-    return cvs_refusal_count(refusal) == before ? g_steal_pointer(&path) : NULL;
+    return only_dates(refusal, before) ? g_steal_pointer(&path) : NULL;
 }
 
 const char *

@@ -66,6 +66,9 @@ typedef struct {
  * Returns the path, leaf first, anchor last (X509*, to be unreffed), or NULL if anything was found.
  */
 GPtrArray *cvs_x509_chain_verify(const CvsX509Chain *chain, GError *refusal);
+/* The same, but the path is returned too when dates are all that is wrong with it, so that the
+ * caller can go on to find every other fault. What is not refused is said by the refusal alone. */
+GPtrArray *cvs_x509_chain_path(const CvsX509Chain *chain, GError *refusal);
 
 typedef enum {
     CVS_CRL_NONE,  /* no CRL of this issuer was given */
