@@ -18,7 +18,8 @@ static int
 code_of_reason(const CvsReason *reason)
 {
     const char *const missing[] = {CVS_REASON_COLLATERAL_MISSING, CVS_REASON_CHAIN_INCOMPLETE};
-    const char *const expired[] = {CVS_REASON_CERT_EXPIRED, CVS_REASON_CRL_STALE};
+    const char *const expired[] = {CVS_REASON_CERT_EXPIRED, CVS_REASON_CRL_STALE,
+                                   CVS_REASON_COLLATERAL_EXPIRED};
 
     for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
         if (g_str_equal(reason->code, missing[i]))
