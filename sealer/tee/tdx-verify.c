@@ -9,12 +9,17 @@
 #include "tee/tdx-pck.h"
 #include "tee/tdx-tcb.h"
 
+#include <openssl/asn1.h>
+#include <openssl/err.h>
+
 #include <string.h>
 
 #define LEAF_NAME "SGX PCK Certificate"
 #define PLATFORM_CA_NAME "SGX PCK Platform CA"
 #define PROCESSOR_CA_NAME "SGX PCK Processor CA"
 #define SIGNER_NAME "SGX TCB Signing"
+#define CHAIN "PCK chain of the quote"
+#define DER_SEQUENCE 0x30
 
 struct _CvsTdxVerifier {
     CvsTdxRoots *roots;
@@ -79,6 +84,31 @@ add_certs(Run *run, const GPtrArray *certs)
     }
 }
 
+/* PEM from every quoting enclave; Intel's own samples have DER, one certificate after the other. */
+static gboolean
+load_chain(const guint8 *data, gsize size, GPtrArray *certs, GError **error)
+{
+    if (size == 0 || data[0] != DER_SEQUENCE)
+        return cvs_x509_load(data, size, CHAIN, certs, NULL, error);
+    while (size > 0) {
+        const guint8 *contents = data;
+        long length = 0;
+        int tag = 0;
+        int class = 0;
+        gsize whole = size;
+
+        if (certs->len < CVS_X509_PATH_MAX &&
+            !(ASN1_get_object(&contents, &length, &tag, &class, (long)size) & 0x80))
+            whole = (gsize)(contents - data) + (gsize)length;
+        ERR_clear_error();
+        if (!cvs_x509_load(data, whole, CHAIN, certs, NULL, error))
+            return FALSE;
+        data += whole;
+        size -= whole;
+    }
+    return TRUE;
+}
+
 /* The quote's own chain comes first: its leaf is the one that is meant. */
 static void
 collect_certs(Run *run)
@@ -88,8 +118,7 @@ collect_certs(Run *run)
     g_autoptr(GError) error = NULL;
 
     if (quote->cert_type == CVS_TDX_CERT_TYPE_PCK_CHAIN &&
-        !cvs_x509_load(quote->cert_data, quote->cert_size, "PCK chain of the quote", own, NULL,
-                       &error))
+        !load_chain(quote->cert_data, quote->cert_size, own, &error))
         cvs_error_add_reason(run->refusal, CVS_REASON_LEAF_MALFORMED, NULL, NULL, "%s",
                              error->message);
     add_certs(run, own);
@@ -98,9 +127,12 @@ collect_certs(Run *run)
     for (guint i = 0; i < run->certs->len && run->leaf == NULL; i++) {
         X509 *cert = g_ptr_array_index(run->certs, i);
 
-        if (name_has(cert, LEAF_NAME) || (own->len > 0 && i == 0))
+        if (name_has(cert, LEAF_NAME))
             run->leaf = cert;
     }
+    /* A chain without one is judged by what stands where the leaf belongs. */
+    if (run->leaf == NULL && own->len > 0)
+        run->leaf = g_ptr_array_index(run->certs, 0);
     if (run->leaf == NULL && error == NULL)
         cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, NULL,
                              "there is no PCK certificate: the quote has certification data of "

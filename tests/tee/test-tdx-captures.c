@@ -278,7 +278,7 @@ test_others(void)
     evidence = evidence_of("tdx/quote-v5-td15-servtd.dat", "2026-02-10T00:00:00Z", YEARS);
     tdx_evidence_set_tcb_info(evidence, "tdx/pcs-tdx-tcbinfo-90c06f000000-2026.json");
     reasons = tdx_evidence_verify(evidence, &claims);
-    g_test_message("%s, %s", reasons, claim(claims, "tee.tcb.status"));
+    g_assert_cmpstr(reasons, ==, "TcbNotSupported");
     g_assert_true(json_is_true(json_object_get(claims, "tee.service_td")));
     g_assert_true(g_str_has_prefix(claim(claims, "tee.mr_servicetd"), "383c87d3"));
     g_clear_pointer(&reasons, g_free);
@@ -288,9 +288,358 @@ test_others(void)
     evidence = evidence_of("tdx/quote-v4-debug.dat", "2025-07-01T00:00:00Z", 3ll * YEARS);
     tdx_evidence_set_tcb_info(evidence, "tdx/pcs-tdx-tcbinfo-50806f000000-2023.json");
     reasons = tdx_evidence_verify(evidence, &claims);
-    g_test_message("%s, %s", reasons, claim(claims, "tee.tcb.status"));
+    g_assert_cmpstr(reasons, ==, "");
+    g_assert_cmpstr(claim(claims, "tee.tcb.status"), ==, "UpToDate");
     g_assert_true(json_is_true(json_object_get(claims, "tee.policy.debug")));
     g_assert_true(json_is_true(json_object_get(claims, "tee.td_attributes.tud")));
+}
+
+/* Quotes for whose platforms there is no TCB info here: everything else about them holds. */
+static void
+test_without_collateral(void)
+{
+    static const char *const quotes[] = {"tdx/quote-v4-cos113-padded.dat",
+                                         "hcl/az-tdx-td-quote.dat"};
+
+    if (!captures_there())
+        return;
+    for (gsize i = 0; i < G_N_ELEMENTS(quotes); i++) {
+        g_autoptr(TdxEvidence) evidence = evidence_of(quotes[i], "2025-07-01T00:00:00Z", 0);
+
+        tdx_evidence_expect(evidence, "FmspcMismatch");
+        g_clear_pointer(&evidence->tcb_info, cvs_tcb_info_free);
+        tdx_evidence_expect(evidence, "CollateralMissing");
+        g_clear_pointer(&evidence->qe_identity, cvs_qe_identity_free);
+        tdx_evidence_expect(evidence, "CollateralMissing");
+    }
+}
+
+/* A missing CRL is a claim, and no reason. */
+static void
+test_without_crls(void)
+{
+    g_autoptr(TdxEvidence) evidence = NULL;
+    g_autofree char *reasons = NULL;
+    g_autoptr(json_t) claims = NULL;
+
+    if (!captures_there())
+        return;
+    evidence = evidence_of("tdx/quote-v4-uptodate.dat", "2025-07-01T00:00:00Z", 0);
+    g_ptr_array_set_size(evidence->crls, 0);
+    reasons = tdx_evidence_verify(evidence, &claims);
+    g_assert_cmpstr(reasons, ==, "");
+    g_assert_cmpstr(claim(claims, "tee.pck.crl"), ==, "missing");
+    g_assert_cmpstr(claim(claims, "tee.root.crl"), ==, "missing");
+}
+
+/* Names like Intel's, and keys that are not: the pre-production root, and one of a test set. */
+static void
+test_other_roots(void)
+{
+    g_autoptr(TdxEvidence) evidence = NULL;
+
+    if (!captures_there())
+        return;
+    evidence = evidence_of("tdx/quote-v4-preproduction-root.dat", "2025-07-01T00:00:00Z", 0);
+    tdx_evidence_expect(evidence, "FmspcMismatch RootUntrusted");
+    g_clear_pointer(&evidence, tdx_evidence_free);
+
+    evidence = evidence_of("tdx/intel-qvl-selfmade/quote.dat", "2025-07-01T00:00:00Z", 0);
+    tdx_evidence_expect(evidence, "FmspcMismatch PceIdMismatch RootUntrusted");
+}
+
+/* The sample set of Intel's library with its root allowed as a test root. Its leaf is in DER. Its
+ * module has version 0xc1, for which there is no identity: Intel's own tool says so too. */
+static void
+test_selfmade(void)
+{
+    g_autoptr(TdxEvidence) evidence = tdx_evidence_new();
+    g_autoptr(GBytes) quote = NULL;
+    g_autoptr(GBytes) root = NULL;
+    g_autoptr(GPtrArray) roots = cvs_x509_certs_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *reasons = NULL;
+    g_autoptr(json_t) claims = NULL;
+
+    if (!captures_there())
+        return;
+    quote = captures_read("tdx/intel-qvl-selfmade/quote.dat");
+    root = captures_read("tdx/intel-qvl-selfmade/trustedRootCaCert.pem");
+    cvs_x509_load(g_bytes_get_data(root, NULL), g_bytes_get_size(root), "root", roots, NULL,
+                  &error);
+    g_assert_no_error(error);
+    cvs_tdx_roots_add_test(evidence->roots, roots);
+    tdx_evidence_set_quote(evidence, quote);
+    tdx_evidence_add_pem(evidence, "tdx/intel-qvl-selfmade/pckSignChain.pem");
+    tdx_evidence_add_pem(evidence, "tdx/intel-qvl-selfmade/tcbSignChain.pem");
+    tdx_evidence_add_pem(evidence, "tdx/intel-qvl-selfmade/rootCaCrl.der");
+    tdx_evidence_add_pem(evidence, "tdx/intel-qvl-selfmade/intermediateCaCrl.der");
+    tdx_evidence_set_tcb_info(evidence, "tdx/intel-qvl-selfmade/tcbInfo.json");
+    tdx_evidence_set_qe_identity(evidence, "tdx/intel-qvl-selfmade/qeIdentity.json");
+    evidence->at = tdx_time("2023-01-01T00:00:00Z");
+    reasons = tdx_evidence_verify(evidence, &claims);
+    g_assert_cmpstr(reasons, ==, "QeIdentityMismatch TcbNotSupported TdxModuleUnknown");
+    g_assert_null(strstr(reasons, "Signature"));
+    g_assert_null(strstr(reasons, "RootUntrusted"));
+    g_assert_null(strstr(reasons, "FmspcMismatch"));
+    g_assert_true(json_is_true(json_object_get(claims, "tee.test_roots")));
+    g_assert_cmpstr(claim(claims, "tee.pck.crl"), ==, "fresh");
+    g_assert_cmpstr(claim(claims, "tee.pck.ca"), ==, "processor");
+}
+
+/* An SGX quote, and SGX collateral beside a TD quote. */
+static void
+test_sgx(void)
+{
+    g_autoptr(TdxEvidence) evidence = NULL;
+    g_autoptr(GBytes) sgx = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!captures_there())
+        return;
+    sgx = captures_read("tdx/quote-v3-sgx.dat");
+    g_assert_null(cvs_tdx_quote_parse(sgx, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_QUOTE_UNSUPPORTED));
+
+    evidence = evidence_of("tdx/quote-v4-uptodate.dat", "2025-07-01T00:00:00Z", 0);
+    tdx_evidence_add_set(evidence, "tdx/quote-v3-sgx.collateral.json");
+    {
+        g_autofree char *reasons = tdx_evidence_verify(evidence, NULL);
+
+        g_assert_nonnull(strstr(reasons, "TcbInfoMismatch"));
+    }
+}
+
+static CvsTdReport
+parse_tdreport(const char *capture)
+{
+    g_autoptr(GBytes) bytes = captures_read(capture);
+    g_autoptr(GError) error = NULL;
+    CvsTdReport report = {0};
+
+    cvs_tdreport_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &report, &error);
+    g_assert_no_error(error);
+    return report;
+}
+
+static void
+test_tdreport(void)
+{
+    CvsTdReport report = {0};
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GBytes) malformed = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) claims = NULL;
+    const guint8 *data = NULL;
+    gsize size = 0;
+
+    if (!captures_there())
+        return;
+    report = parse_tdreport("tdx/tdreport-v1.bin");
+    g_assert_cmpint(report.version, ==, 1);
+    g_assert_cmphex(report.tcb_info_valid, ==, 0x301ff);
+    claims = cvs_td_claims_new(&report.body, "tdreport");
+    g_assert_cmpstr(claim(claims, "tee.source"), ==, "tdreport");
+
+    malformed = captures_read("tdx/tdreport-malformed.bin");
+    g_assert_false(cvs_tdreport_parse(g_bytes_get_data(malformed, NULL), 1024, &report, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    g_clear_error(&error);
+
+    bytes = captures_read("tdx/tdreport-v1.bin");
+    data = g_bytes_get_data(bytes, &size);
+    g_assert_cmpuint(size, ==, 1024);
+    for (gsize cut = 0; cut < size; cut++)
+        g_assert_false(cvs_tdreport_parse(data, cut, &report, NULL));
+    for (gsize at = 0; at < size; at++) {
+        for (guint bit = 0; bit < 8; bit++) {
+            guint8 edited[1024];
+            gboolean taken = FALSE;
+            /* Neither hash is over these: CPUSVN, REPORTDATA and the MAC, which only the CPU can
+             * check; and the version, of which there are two. */
+            gboolean unprotected = (at >= 16 && at < 32) || (at >= 128 && at < 192) ||
+                                   (at >= 224 && at < 256) || (at == 2 && bit == 0);
+
+            memcpy(edited, data, size);
+            edited[at] ^= 1u << bit;
+            taken = cvs_tdreport_parse(edited, size, &report, &error);
+            g_assert_cmpint(taken, ==, unprotected);
+            if (at >= 32 && at < 128)
+                g_assert_true(cvs_error_has_reason(error, CVS_REASON_TD_REPORT_HASH));
+            g_clear_error(&error);
+        }
+    }
+}
+
+static GBytes *
+copy(GBytes *bytes, gsize size)
+{
+    return g_bytes_new(g_bytes_get_data(bytes, NULL), size);
+}
+
+static void
+cut_quote(const char *name)
+{
+    g_autoptr(GBytes) bytes = captures_read(name);
+    g_autoptr(CvsTdxQuote) whole = cvs_tdx_quote_parse(bytes, NULL);
+
+    g_assert_nonnull(whole);
+    for (gsize size = 0; size <= g_bytes_get_size(bytes); size++) {
+        g_autoptr(GBytes) part = copy(bytes, size);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(CvsTdxQuote) quote = cvs_tdx_quote_parse(part, &error);
+
+        g_assert_cmpint(quote != NULL, ==, size >= whole->size);
+        if (quote == NULL) {
+            g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+            g_assert_true(cvs_error_has_reason(error, CVS_REASON_QUOTE_MALFORMED));
+        }
+    }
+}
+
+static void
+test_cut(void)
+{
+    if (!captures_there())
+        return;
+    cut_quote("tdx/quote-v4-uptodate.dat");
+    cut_quote("tdx/quote-v4-cos113-padded.dat");
+    cut_quote("tdx/quote-v5-td15.dat");
+    cut_quote("tdx/intel-qvl-selfmade/quote.dat");
+}
+
+/* What lies behind the quote is never looked at. */
+static void
+test_padding(void)
+{
+    g_autoptr(TdxEvidence) evidence = NULL;
+    g_autoptr(CvsTdxQuote) quote = NULL;
+    gsize used = 0;
+
+    if (!captures_there())
+        return;
+    evidence = evidence_of("tdx/quote-v4-uptodate.dat", "2025-07-01T00:00:00Z", 0);
+    quote = cvs_tdx_quote_parse(evidence->quote, NULL);
+    used = quote->size;
+    for (gsize more = 0; more <= 70; more += 35) {
+        guint8 fills[] = {0x00, 0xff, 0x5a};
+
+        for (gsize i = 0; i < G_N_ELEMENTS(fills); i++) {
+            guint8 *data = g_malloc(used + more);
+            g_autoptr(GBytes) padded = NULL;
+
+            memset(data, fills[i], used + more);
+            memcpy(data, g_bytes_get_data(quote->bytes, NULL), used);
+            padded = g_bytes_new_take(data, used + more);
+            tdx_evidence_set_quote(evidence, padded);
+            tdx_evidence_expect(evidence, "");
+        }
+    }
+}
+
+/* Each byte of a good quote flipped: refused, unless the byte is one of the certificates above the
+ * leaf, which the evidence has as well, or of the text around them; and then nothing that was
+ * verified has changed. */
+static void
+flip_quote(TdxEvidence *evidence)
+{
+    g_autoptr(CvsTdxVerifier) verifier = cvs_tdx_verifier_new(evidence->roots);
+    g_autoptr(CvsTdxQuote) quote = cvs_tdx_quote_parse(evidence->quote, NULL);
+    const guint8 *start = g_bytes_get_data(evidence->quote, NULL);
+    gsize certs = (gsize)(quote->cert_data - start);
+    g_autofree char *reasons = NULL;
+    g_autoptr(json_t) good = NULL;
+    guint parsed = 0;
+
+    reasons = tdx_evidence_verify(evidence, &good);
+    g_assert_cmpstr(reasons, ==, "");
+    for (gsize at = 0; at < quote->size; at++) {
+        gsize size = 0;
+        guint8 *data =
+            g_bytes_unref_to_data(copy(evidence->quote, g_bytes_get_size(evidence->quote)), &size);
+        g_autoptr(GBytes) edited = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_t) claims = NULL;
+        CvsTdxEvidence given = {
+            .certs = evidence->certs,
+            .crls = evidence->crls,
+            .tcb_info = evidence->tcb_info,
+            .qe_identity = evidence->qe_identity,
+            .at = evidence->at,
+            .grace = evidence->grace,
+        };
+
+        data[at] ^= 1u << at % 8;
+        edited = g_bytes_new_take(data, size);
+        given.quote = edited;
+        if (cvs_tdx_verify(verifier, &given, &claims, &error)) {
+            g_assert_cmpuint(at, >=, certs);
+            g_assert_true(json_equal(claims, good));
+        } else if (claims) {
+            g_assert_nonnull(cvs_error_get_reasons(error));
+            g_assert_cmpuint(cvs_error_get_reasons(error)->len, >, 0);
+            g_assert_false(json_is_true(json_object_get(claims, "tee.verified")));
+            parsed++;
+        }
+    }
+    g_assert_cmpuint(parsed, >, 1000);
+}
+
+static void
+test_flip(void)
+{
+    g_autoptr(TdxEvidence) v4 = NULL;
+    g_autoptr(TdxEvidence) v5 = NULL;
+
+    if (!captures_there())
+        return;
+    v4 = evidence_of("tdx/quote-v4-uptodate.dat", "2025-07-01T00:00:00Z", 0);
+    flip_quote(v4);
+    v5 = evidence_of("tdx/quote-v5-td15.dat", "2026-02-10T00:00:00Z", YEARS);
+    tdx_evidence_set_tcb_info(v5, "tdx/pcs-tdx-tcbinfo-90c06f000000-2026.json");
+    flip_quote(v5);
+}
+
+/* Each byte of a good answer flipped: no longer Intel's, or no longer readable. */
+static void
+test_flip_collateral(void)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(TdxEvidence) evidence = NULL;
+    g_autoptr(CvsTcbInfo) good = NULL;
+    gsize size = 0;
+    guint parsed = 0;
+
+    if (!captures_there())
+        return;
+    evidence = evidence_of("tdx/quote-v5-td15.dat", "2026-02-10T00:00:00Z", YEARS);
+    bytes = captures_read("tdx/pcs-tdx-tcbinfo-90c06f000000-2026.json");
+    size = g_bytes_get_size(bytes);
+    good = cvs_tcb_info_parse(g_bytes_get_data(bytes, NULL), size, NULL);
+    g_assert_nonnull(good);
+    for (gsize at = 0; at < size; at++) {
+        guint8 *data = g_bytes_unref_to_data(copy(bytes, size), &size);
+        g_autofree char *reasons = NULL;
+
+        data[at] ^= 1u << at % 7;
+        g_clear_pointer(&evidence->tcb_info, cvs_tcb_info_free);
+        evidence->tcb_info = cvs_tcb_info_parse(data, size, NULL);
+        g_free(data);
+        if (evidence->tcb_info == NULL)
+            continue;
+        parsed++;
+        if (at % 8 != 0)
+            continue; /* ECDSA is slow; what parses is checked by samples */
+        /* The case of a digit of the signature, say. */
+        if (g_bytes_equal(evidence->tcb_info->base.raw, good->base.raw) &&
+            memcmp(evidence->tcb_info->base.signature, good->base.signature, 64) == 0)
+            continue;
+        reasons = tdx_evidence_verify(evidence, NULL);
+        if (strstr(reasons, "TcbInfoSignature") == NULL)
+            g_error("byte %zu of the TCB info can be changed", at);
+    }
+    g_assert_cmpuint(parsed, >, 500);
 }
 
 int
@@ -302,5 +651,15 @@ main(int argc, char **argv)
     g_test_add_func("/tee/tdx/captures/window", test_window);
     g_test_add_func("/tee/tdx/captures/rollback", test_rollback);
     g_test_add_func("/tee/tdx/captures/others", test_others);
+    g_test_add_func("/tee/tdx/captures/without-collateral", test_without_collateral);
+    g_test_add_func("/tee/tdx/captures/without-crls", test_without_crls);
+    g_test_add_func("/tee/tdx/captures/other-roots", test_other_roots);
+    g_test_add_func("/tee/tdx/captures/selfmade", test_selfmade);
+    g_test_add_func("/tee/tdx/captures/sgx", test_sgx);
+    g_test_add_func("/tee/tdx/captures/tdreport", test_tdreport);
+    g_test_add_func("/tee/tdx/captures/cut", test_cut);
+    g_test_add_func("/tee/tdx/captures/padding", test_padding);
+    g_test_add_func("/tee/tdx/captures/flip", test_flip);
+    g_test_add_func("/tee/tdx/captures/flip-collateral", test_flip_collateral);
     return g_test_run();
 }
