@@ -5,6 +5,8 @@
 #include "tee/refusal.h"
 #include "tee/snp-certs.h"
 #include "tee/snp-claims.h"
+#include "tee/x509-chain.h"
+#include "tee/x509-crl.h"
 
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>

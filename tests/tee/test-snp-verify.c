@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "snp-maker.h"
 #include "tee/snp-verify.h"
+#include "tee/x509-chain.h"
 
 #include <glib/gstdio.h>
 #include <openssl/pem.h>
@@ -299,13 +300,13 @@ test_impostor(void)
     add_leaf(&whole);
     snp_add_cert(whole.certs, impostor->ask);
     snp_add_cert(whole.certs, impostor->ark);
-    /* The true root has the same name and is tried first. */
-    expect(&whole, "CertSignature");
+    expect(&whole, "RootUntrusted");
 
     world_init(&ask, CVS_SNP_LINE_MILAN, 3);
     ask.h = impostor;
     resign(&ask);
     add_leaf(&ask);
+    /* Only the true root is at hand for the false ASK. */
     snp_add_cert(ask.certs, impostor->ask);
     snp_add_cert(ask.certs, hierarchies[CVS_SNP_LINE_MILAN]->ark);
     expect(&ask, "CertSignature");
@@ -317,6 +318,32 @@ test_impostor(void)
     snp_add_cert(leaf.certs, hierarchies[CVS_SNP_LINE_MILAN]->ask);
     snp_add_cert(leaf.certs, hierarchies[CVS_SNP_LINE_MILAN]->ark);
     expect(&leaf, "CertSignature");
+}
+
+/* Two ASKs of one name (Genoa has them) and a false root: the leaf says whose it is, and what is
+ * not part of its path does not matter. */
+static void
+test_same_names(void)
+{
+    const SnpHierarchy *h = hierarchies[CVS_SNP_LINE_MILAN];
+    g_autoptr(X509) second_ask = snp_make_cert(&(SnpCertSpec){.cn = "SEV-Milan",
+                                                              .key = impostor->ask_key,
+                                                              .issuer = h->ark,
+                                                              .issuer_key = h->ark_key,
+                                                              .serial = 0x10002,
+                                                              .ca = TRUE,
+                                                              .key_usage = "critical,keyCertSign"});
+    X509 *const cas[] = {second_ask, impostor->ask, impostor->ark, h->ask, h->ark};
+
+    for (gsize first = 0; first < G_N_ELEMENTS(cas); first++) {
+        g_auto(World) world;
+
+        world_init(&world, CVS_SNP_LINE_MILAN, 3);
+        for (gsize i = 0; i < G_N_ELEMENTS(cas); i++)
+            snp_add_cert(world.certs, cas[(first + i) % G_N_ELEMENTS(cas)]);
+        add_leaf(&world);
+        expect(&world, "");
+    }
 }
 
 /* A certificate around the pinned key that the pinned key did not sign. */
@@ -1079,6 +1106,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/missing", test_missing);
     g_test_add_func("/tee/snp-verify/roots-of-nobody", test_roots_of_nobody);
     g_test_add_func("/tee/snp-verify/impostor", test_impostor);
+    g_test_add_func("/tee/snp-verify/same-names", test_same_names);
     g_test_add_func("/tee/snp-verify/root-of-pinned-key", test_root_of_pinned_key);
     g_test_add_func("/tee/snp-verify/issuers", test_issuers);
     g_test_add_func("/tee/snp-verify/lines-in-chain", test_lines_in_chain);
