@@ -286,6 +286,8 @@ collect_path_candidates(const CvsX509Chain *chain)
                 g_ptr_array_add(all, g_ptr_array_index(piles[i], j));
         }
     }
+    if (has_cert(chain->anchors, chain->leaf))
+        g_ptr_array_add(kept, chain->leaf);
     g_ptr_array_add(level, chain->leaf);
     for (int depth = 1; depth < CVS_X509_PATH_MAX && level->len > 0; depth++) {
         g_autoptr(GPtrArray) next = g_ptr_array_new();

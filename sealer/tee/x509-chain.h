@@ -31,7 +31,8 @@ typedef struct {
 /* Verifies leaf to anchor: names, signatures (the anchor's own too), CA bits, key usage, path
  * lengths, unknown critical extensions, validity at the time. Adds one reason for each fault to the
  * refusal (see tee/refusal.h): RootUntrusted, ChainIncomplete, CertSignature, CertExpired,
- * CertNotYetValid, CertUnfit. Revocation is cvs_x509_check_crls()'s.
+ * CertNotYetValid, CertUnfit. Of several issuers of one name the one counts whose key signed; what
+ * is not part of the leaf's path is never looked at. Revocation is cvs_x509_check_crls()'s.
  *
  * Returns the path, leaf first, anchor last (X509*, to be unreffed), or NULL if anything was found.
  */
