@@ -61,7 +61,8 @@ typedef enum {
     X(SLOT_ALTERED, "SlotAltered", "the slot does not belong to this key or was edited")           \
     X(POLICY_DIFFERS, "PolicyDiffers", "the object's policy is not the one its slot describes")    \
     X(LOCKED_OUT, "LockedOut", "dictionary-attack protection is active")                           \
-    X(PIN_REQUIRED_BY_PROFILE, "PinRequiredByProfile", "the profile wants a PIN, the key has none") \
+    X(PIN_REQUIRED_BY_PROFILE, "PinRequiredByProfile",                                             \
+      "the profile wants a PIN, the key has none")                                                 \
     X(PROFILE_MISSING, "ProfileMissing", "the profile that the key names is not installed")        \
     X(RECOVERY_REQUIRED, "RecoveryRequired", "the profile wants a recovery key")                   \
     X(OWNER_DIFFERS, "OwnerDiffers", "the file belongs to another owner or name")                  \
