@@ -451,6 +451,25 @@ test_slots_max(void)
     assert_opens(read, CVS_SLOTS_MAX - 1, CVS_SLOTS_MAX - 1, 8);
 }
 
+/* The limit of the parser itself, beside that of the store. */
+static void
+test_too_large(void)
+{
+    g_autoptr(CvsKeyFile) key = fixture_key("system", "k", 8);
+    g_autofree char *text = NULL;
+    g_autofree char *padded = g_strnfill(CVS_KEY_FILE_MAX + 1, ' ');
+    g_autoptr(CvsKeyFile) read = NULL;
+    g_autoptr(GError) error = NULL;
+
+    fixture_add_tpm2(key, 1);
+    text = fixture_serialise(key);
+    memcpy(padded, text, strlen(text));
+    read = cvs_key_file_parse(padded, CVS_KEY_FILE_MAX, &error);
+    g_assert_no_error(error);
+    g_assert_null(cvs_key_file_parse(padded, CVS_KEY_FILE_MAX + 1, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+}
+
 /* Whatever becomes of the bytes: an error, or the very secret. Returns whether it opened. */
 static gboolean
 survives(const char *data, gsize size, const CvsSecret *wanted)
@@ -579,6 +598,7 @@ main(int argc, char **argv)
     g_test_add_func("/vault/key-file/add-keeps-the-rest", test_add_keeps_the_rest);
     g_test_add_func("/vault/key-file/add-takes", test_add_takes);
     g_test_add_func("/vault/key-file/slots-max", test_slots_max);
+    g_test_add_func("/vault/key-file/too-large", test_too_large);
     g_test_add_func("/vault/key-file/truncated", test_truncated);
     g_test_add_func("/vault/key-file/flipped", test_flipped);
     g_test_add_func("/vault/key-file/flipped-recovery", test_flipped_recovery);
