@@ -19,6 +19,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_MD_CTX, EVP_MD_CTX_free)
 struct _CvsSnpVerifier {
     CvsSnpRoots *roots;
     CvsX509Memo *memo;
+    GPtrArray *certs; /* X509* */
 };
 
 CvsSnpVerifier *
@@ -28,6 +29,7 @@ cvs_snp_verifier_new(CvsSnpRoots *roots)
 
     verifier->roots = cvs_snp_roots_ref(roots);
     verifier->memo = cvs_x509_memo_new();
+    verifier->certs = cvs_x509_certs_new();
     return verifier;
 }
 
@@ -38,7 +40,22 @@ cvs_snp_verifier_free(CvsSnpVerifier *verifier)
         return;
     cvs_snp_roots_unref(verifier->roots);
     cvs_x509_memo_free(verifier->memo);
+    g_ptr_array_unref(verifier->certs);
     g_free(verifier);
+}
+
+static void
+add_cert(GPtrArray *certs, X509 *cert)
+{
+    (void)X509_up_ref(cert);
+    g_ptr_array_add(certs, cert);
+}
+
+void
+cvs_snp_verifier_add_certs(CvsSnpVerifier *verifier, const GPtrArray *certs)
+{
+    for (guint i = 0; i < certs->len; i++)
+        add_cert(verifier->certs, g_ptr_array_index(certs, i));
 }
 
 /* One verification under way. */
@@ -110,7 +127,8 @@ consider_leaf(Run *run, X509 *cert, int *best)
 static void
 choose_leaf(Run *run)
 {
-    const GPtrArray *piles[] = {run->evidence->certs, run->evidence->host_leaves};
+    const GPtrArray *piles[] = {run->evidence->certs, run->verifier->certs,
+                                run->evidence->host_leaves};
     CvsSnpCertKind kind = wanted_kind(&run->report);
     g_autoptr(GError) error = NULL;
     int best = 0;
@@ -176,7 +194,7 @@ verify_chain(Run *run)
 {
     g_autoptr(GPtrArray) anchors = cvs_x509_certs_new();
     g_autoptr(GPtrArray) others = cvs_x509_certs_new();
-    const GPtrArray *piles[] = {run->evidence->certs,
+    const GPtrArray *piles[] = {run->evidence->certs, run->verifier->certs,
                                 cvs_snp_roots_test_certs(run->verifier->roots)};
     CvsX509Chain chain = {.leaf = run->cert,
                           .others = others,
@@ -189,8 +207,7 @@ verify_chain(Run *run)
             X509 *cert = g_ptr_array_index(piles[i], j);
             CvsSnpLine line = cvs_snp_roots_find(run->verifier->roots, cert, NULL);
 
-            (void)X509_up_ref(cert);
-            g_ptr_array_add(line != CVS_SNP_LINE_UNKNOWN ? anchors : others, cert);
+            add_cert(line != CVS_SNP_LINE_UNKNOWN ? anchors : others, cert);
         }
     }
     run->path = cvs_x509_chain_path(&chain, run->refusal);

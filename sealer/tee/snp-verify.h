@@ -20,6 +20,10 @@ CvsSnpVerifier *cvs_snp_verifier_new(CvsSnpRoots *roots);
 void cvs_snp_verifier_free(CvsSnpVerifier *verifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsSnpVerifier, cvs_snp_verifier_free)
 
+/* Certificates to be at hand in every later verification, as if they were in the evidence: what is
+ * collateral of this machine is then loaded once. Takes references. */
+void cvs_snp_verifier_add_certs(CvsSnpVerifier *verifier, const GPtrArray *certs);
+
 typedef struct {
     const void *report; /* as received */
     gsize report_size;

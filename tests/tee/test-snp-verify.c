@@ -773,6 +773,33 @@ test_warm(void)
     g_assert_true(cvs_error_has_reason(forged, CVS_REASON_CERT_SIGNATURE));
 }
 
+/* What the verifier was given once is at hand each time. */
+static void
+test_kept_certs(void)
+{
+    const SnpHierarchy *h = hierarchies[CVS_SNP_LINE_MILAN];
+    g_autoptr(CvsSnpVerifier) verifier = cvs_snp_verifier_new(test_roots);
+    g_autoptr(GPtrArray) cas = cvs_x509_certs_new();
+    g_autoptr(GError) error = NULL;
+    g_auto(World) world;
+    CvsSnpEvidence evidence;
+
+    world_init(&world, CVS_SNP_LINE_MILAN, 3);
+    add_leaf(&world);
+    evidence = (CvsSnpEvidence){.report = world.report,
+                                .report_size = sizeof world.report,
+                                .certs = world.certs,
+                                .at = SNP_MAKER_NOW};
+    g_assert_false(cvs_snp_verify(verifier, &evidence, NULL, NULL, &error));
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_CHAIN_INCOMPLETE));
+    snp_add_cert(cas, h->ask);
+    cvs_snp_verifier_add_certs(verifier, cas);
+    g_assert_true(cvs_snp_verify(verifier, &evidence, NULL, NULL, NULL));
+    cvs_snp_verifier_add_certs(verifier, world.certs);
+    evidence.certs = NULL;
+    g_assert_true(cvs_snp_verify(verifier, &evidence, NULL, NULL, NULL));
+}
+
 static void
 test_crls(void)
 {
@@ -1121,6 +1148,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/signature", test_signature);
     g_test_add_func("/tee/snp-verify/dates", test_dates);
     g_test_add_func("/tee/snp-verify/warm", test_warm);
+    g_test_add_func("/tee/snp-verify/kept-certs", test_kept_certs);
     g_test_add_func("/tee/snp-verify/crls", test_crls);
     g_test_add_func("/tee/snp-verify/two-crls", test_two_crls);
     g_test_add_func("/tee/snp-verify/crl-of-other-line", test_crl_of_other_line);
