@@ -654,7 +654,6 @@ test_layout(void)
 static void
 test_signature(void)
 {
-    g_autofree SnpHierarchy *other = NULL;
     EVP_PKEY *key = snp_make_p384_key();
     g_auto(World) foreign;
     g_auto(World) zero;
@@ -734,7 +733,6 @@ test_warm(void)
 {
     const SnpHierarchy *h = hierarchies[CVS_SNP_LINE_MILAN];
     g_autoptr(CvsSnpVerifier) verifier = cvs_snp_verifier_new(test_roots);
-    g_autoptr(CvsSnpRoots) pinned = cvs_snp_roots_new();
     g_auto(World) world;
     g_autoptr(GError) expired = NULL;
     g_autoptr(GError) revoked = NULL;
