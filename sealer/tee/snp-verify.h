@@ -41,6 +41,7 @@ typedef struct {
  *   SignerMismatch               SIGNING_KEY says VCEK and the leaf is a VLEK, or the reverse
  *   LeafMalformed                the leaf's extensions or key are not what they must be
  *   ChainIncomplete, RootUntrusted, CertSignature, CertUnfit, CertExpired, CertNotYetValid
+ *                                CertUnfit also for any other signature than RSASSA-PSS, SHA-384
  *   CertRevoked, CrlStale, CrlInvalid   of the ASK or ASVK; a missing CRL is only the claim tee.crl
  *   IssuerMismatch               a VCEK not issued by SEV-LINE, a VLEK not by SEV-VLEK-LINE
  *   LineMismatch                 the report's CPU is of another line than the chain

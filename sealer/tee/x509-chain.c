@@ -348,7 +348,6 @@ cvs_x509_chain_path(const CvsX509Chain *chain, GError *refusal)
     param = X509_STORE_CTX_get0_param(ctx);
     (void)X509_VERIFY_PARAM_set_flags(param, flags);
     X509_VERIFY_PARAM_set_time(param, (time_t)chain->at);
-    X509_VERIFY_PARAM_set_depth(param, CVS_X509_PATH_MAX - 2);
     X509_STORE_CTX_set_app_data(ctx, &context);
     X509_STORE_CTX_set_verify_cb(ctx, note_fault);
 

@@ -45,12 +45,13 @@ set_time(ASN1_TIME *time, gint64 seconds)
 }
 
 static EVP_MD_CTX *
-signer(EVP_PKEY *key, gboolean pkcs1)
+signer(EVP_PKEY *key, gboolean pkcs1, const EVP_MD *digest)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *pkey = NULL;
 
-    g_assert_cmpint(EVP_DigestSignInit(ctx, &pkey, EVP_sha384(), NULL, key), ==, 1);
+    g_assert_cmpint(EVP_DigestSignInit(ctx, &pkey, digest ? digest : EVP_sha384(), NULL, key), ==,
+                    1);
     if (EVP_PKEY_is_a(key, "RSA") && !pkcs1) {
         g_assert_cmpint(EVP_PKEY_CTX_set_rsa_padding(pkey, RSA_PKCS1_PSS_PADDING), ==, 1);
         g_assert_cmpint(EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey, 48), ==, 1);
@@ -88,7 +89,8 @@ X509 *
 snp_make_cert(const SnpCertSpec *spec)
 {
     X509 *cert = X509_new();
-    EVP_MD_CTX *ctx = signer(spec->issuer_key ? spec->issuer_key : spec->key, spec->pkcs1);
+    EVP_MD_CTX *ctx =
+        signer(spec->issuer_key ? spec->issuer_key : spec->key, spec->pkcs1, spec->digest);
 
     g_assert_cmpint(X509_set_version(cert, 2), ==, 1);
     g_assert_cmpint(ASN1_INTEGER_set(X509_get_serialNumber(cert), spec->serial), ==, 1);
@@ -236,7 +238,9 @@ snp_make_leaf(const SnpHierarchy *h, const SnpLeafSpec *spec)
                                       : vlek           ? h->asvk_key
                                                        : h->ask_key,
                         .not_before = spec->not_before,
-                        .not_after = spec->not_after};
+                        .not_after = spec->not_after,
+                        .pkcs1 = spec->pkcs1,
+                        .digest = spec->digest};
 
     push_integer(&exts, AMD "1", spec->struct_version);
     push_text(&exts, AMD "2", spec->product);
@@ -273,7 +277,7 @@ snp_make_crl(X509 *issuer, EVP_PKEY *key, gint64 this_update, gint64 next_update
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *time = ASN1_TIME_new();
     ASN1_INTEGER *integer = ASN1_INTEGER_new();
-    EVP_MD_CTX *ctx = signer(key, FALSE);
+    EVP_MD_CTX *ctx = signer(key, FALSE, NULL);
 
     g_assert_cmpint(X509_CRL_set_version(crl, 1), ==, 1);
     g_assert_cmpint(X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)), ==, 1);

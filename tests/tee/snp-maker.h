@@ -33,7 +33,8 @@ typedef struct {
     const char *key_usage; /* as in openssl.cnf, or NULL */
     const SnpExtension *extensions;
     gsize n_extensions;
-    gboolean pkcs1; /* RSA signature PKCS #1 v1.5 instead of PSS */
+    gboolean pkcs1;       /* RSA signature PKCS #1 v1.5 instead of PSS */
+    const EVP_MD *digest; /* NULL: SHA-384 */
 } SnpCertSpec;
 
 X509 *snp_make_cert(const SnpCertSpec *spec);
@@ -72,7 +73,9 @@ typedef struct {
     gsize n_more;
     X509 *issuer; /* NULL: the one for the kind */
     EVP_PKEY *issuer_key;
-    EVP_PKEY *key; /* NULL: the hierarchy's */
+    EVP_PKEY *key;        /* NULL: the hierarchy's */
+    gboolean pkcs1;       /* as in SnpCertSpec */
+    const EVP_MD *digest; /* likewise */
 } SnpLeafSpec;
 
 SnpLeafSpec snp_leaf_spec(const guint8 report[static CVS_SNP_REPORT_SIZE], CvsSnpLine line);

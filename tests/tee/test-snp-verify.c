@@ -941,6 +941,24 @@ test_unfit(void)
     expect(&known, "");
 }
 
+/* Well signed, but not as AMD does. */
+static void
+test_algorithms(void)
+{
+    for (int i = 0; i < 2; i++) {
+        g_auto(World) world;
+
+        world_init(&world, CVS_SNP_LINE_MILAN, 3);
+        if (i == 0)
+            world.spec.pkcs1 = TRUE;
+        else
+            world.spec.digest = EVP_sha256();
+        add_leaf(&world);
+        add_cas(&world, world.h);
+        expect(&world, "CertUnfit");
+    }
+}
+
 /* A leaf of the chip, by name an ASK: with it one could make leaves. */
 static void
 test_leaf_as_issuer(void)
@@ -1152,6 +1170,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/crl-of-other-line", test_crl_of_other_line);
     g_test_add_func("/tee/snp-verify/every-reason", test_every_reason);
     g_test_add_func("/tee/snp-verify/unfit", test_unfit);
+    g_test_add_func("/tee/snp-verify/algorithms", test_algorithms);
     g_test_add_func("/tee/snp-verify/leaf-as-issuer", test_leaf_as_issuer);
     g_test_add_func("/tee/snp-verify/malformed-leaf", test_malformed_leaf);
     g_test_add_func("/tee/snp-verify/bad-format", test_bad_format);
