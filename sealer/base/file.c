@@ -77,8 +77,8 @@ cvs_dir_open_at(int dir, const char *name, gboolean create, mode_t mode, GError 
         }
     }
     if (fd < 0)
-        cvs_error_set_errno(error, errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY
-                                                   : CVS_ERROR_STORAGE_ERROR,
+        cvs_error_set_errno(error,
+                            errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY : CVS_ERROR_STORAGE_ERROR,
                             errno, "cannot open the folder %s", name);
     return fd;
 }
@@ -100,8 +100,8 @@ cvs_file_read(int dir, const char *name, gsize max, GError **error)
     /* NONBLOCK: a FIFO that somebody put there must not stop us. */
     fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        cvs_error_set_errno(error, errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY
-                                                   : CVS_ERROR_STORAGE_ERROR,
+        cvs_error_set_errno(error,
+                            errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY : CVS_ERROR_STORAGE_ERROR,
                             errno, "cannot open %s", name);
         return NULL;
     }
@@ -217,8 +217,8 @@ gboolean
 cvs_file_remove(int dir, const char *name, GError **error)
 {
     if (unlinkat(dir, name, 0) < 0) {
-        cvs_error_set_errno(error, errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY
-                                                   : CVS_ERROR_STORAGE_ERROR,
+        cvs_error_set_errno(error,
+                            errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY : CVS_ERROR_STORAGE_ERROR,
                             errno, "cannot remove %s", name);
         return FALSE;
     }

@@ -70,12 +70,17 @@ cvs_base64url_encode(const void *data, gsize size)
     return text;
 }
 
-static int
+/* By ranges: a search in the alphabet took a tenth of the time in which a vault is listed. */
+static inline int
 base64url_value(char c)
 {
-    const char *at = c == '\0' ? NULL : memchr(alphabet, c, 64);
-
-    return at ? (int)(at - alphabet) : -1;
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
 GBytes *

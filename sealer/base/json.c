@@ -4,47 +4,26 @@
 #include "base/hex.h"
 #include "base/secret.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* jansson has no realloc hook, so the size in front of each block is all that is needed to wipe it.
- * The header keeps the alignment of malloc(). */
-typedef union {
-    gsize size;
-    max_align_t align;
-} BlockHeader;
-
-static void *
-wiping_malloc(size_t size)
-{
-    BlockHeader *header = NULL;
-
-    if (size > G_MAXSSIZE - sizeof(BlockHeader))
-        return NULL;
-    header = malloc(sizeof(BlockHeader) + size);
-    if (header == NULL)
-        return NULL;
-    header->size = size;
-    return header + 1;
-}
-
+/* The blocks are those of malloc() itself, without a header of ours in front, because libjose gives
+ * what json_dumps() returned to free(). So the size to wipe is what malloc() says it is. */
 static void
 wiping_free(void *block)
 {
-    BlockHeader *header = block;
-
     if (block == NULL)
         return;
-    header--;
-    cvs_wipe(header, sizeof(BlockHeader) + header->size);
-    free(header);
+    cvs_wipe(block, malloc_usable_size(block));
+    free(block);
 }
 
 __attribute__((constructor)) static void
 use_wiping_allocator(void)
 {
-    json_set_alloc_funcs(wiping_malloc, wiping_free);
+    json_set_alloc_funcs(malloc, wiping_free);
     /* Seeding takes a lock and a read of urandom at the first object; done here it is off every
      * later path. */
     json_object_seed(0);
@@ -117,10 +96,37 @@ dump(const json_t *value, size_t flags)
     return text;
 }
 
+#define CANONICAL (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
+
 char *
 cvs_json_canonical(const json_t *value)
 {
-    return dump(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    return dump(value, CANONICAL);
+}
+
+typedef struct {
+    const char *text;
+    gsize left;
+} Expected;
+
+static int
+compare_part(const char *part, size_t size, void *data)
+{
+    Expected *expected = data;
+
+    if (size > expected->left || memcmp(part, expected->text, size) != 0)
+        return -1;
+    expected->text += size;
+    expected->left -= size;
+    return 0;
+}
+
+gboolean
+cvs_json_is_canonical(const json_t *value, const char *text, gsize size)
+{
+    Expected expected = {text, size};
+
+    return json_dump_callback(value, compare_part, &expected, CANONICAL) == 0 && expected.left == 0;
 }
 
 char *
@@ -135,8 +141,7 @@ cvs_json_only(const json_t *object, const char *what, GError **error, ...)
     const char *member = NULL;
     json_t *value = NULL;
 
-    json_object_foreach((json_t *)object, member, value)
-    {
+    json_object_foreach ((json_t *)object, member, value) {
         gboolean known = FALSE;
         const char *name = NULL;
         va_list names;
@@ -146,8 +151,8 @@ cvs_json_only(const json_t *object, const char *what, GError **error, ...)
             known = g_str_equal(name, member);
         va_end(names);
         if (!known) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%.40s\"", what,
-                        member);
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%.40s\"",
+                        what, member);
             return FALSE;
         }
     }

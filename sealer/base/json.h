@@ -21,13 +21,15 @@ json_t *cvs_json_parse(const void *data, gsize size, const char *what, GError **
 
 /* Compact text with sorted members: equal values give equal bytes. */
 char *cvs_json_canonical(const json_t *value);
+/* TRUE if the text is just what cvs_json_canonical() would make of the value. */
+gboolean cvs_json_is_canonical(const json_t *value, const char *text, gsize size);
 /* For people: indented. */
 char *cvs_json_pretty(const json_t *value);
 
 /* TRUE if every member of the object is among names (ended by NULL). BadFormat naming the first
  * that is not. */
-gboolean cvs_json_only(const json_t *object, const char *what, GError **error, ...)
-    G_GNUC_NULL_TERMINATED;
+gboolean cvs_json_only(const json_t *object, const char *what, GError **error,
+                       ...) G_GNUC_NULL_TERMINATED;
 
 /* Members that must be there and of that type; BadFormat otherwise. Borrowed. */
 const char *cvs_json_get_string(const json_t *object, const char *name, const char *what,

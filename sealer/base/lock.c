@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_PREFIX ".lock."
 /* flock() has no timed wait, and a signal-driven one would disturb the process that we are a part
  * of, so a wait is a row of short naps. */
 #define NAP_US 5000
@@ -23,7 +22,7 @@ struct _CvsLock {
 gboolean
 cvs_lock_is_lock_file(const char *name)
 {
-    return g_str_has_prefix(name, LOCK_PREFIX);
+    return g_str_has_prefix(name, CVS_LOCK_PREFIX);
 }
 
 /* The holder before us removed the file when it was done; what we locked may be no longer there. */
@@ -39,7 +38,7 @@ still_named(int dir, const char *name, int fd)
 CvsLock *
 cvs_lock_take(int dir, const char *name, guint timeout_ms, GError **error)
 {
-    g_autofree char *file = g_strconcat(LOCK_PREFIX, name, NULL);
+    g_autofree char *file = g_strconcat(CVS_LOCK_PREFIX, name, NULL);
     gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
     for (;;) {

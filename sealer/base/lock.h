@@ -15,5 +15,6 @@ CvsLock *cvs_lock_take(int dir, const char *name, guint timeout_ms, GError **err
 void cvs_lock_release(CvsLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsLock, cvs_lock_release)
 
-/* True for the names of lock files. */
+/* True for the names of lock files: this prefix and the name that is locked. */
+#define CVS_LOCK_PREFIX ".lock."
 gboolean cvs_lock_is_lock_file(const char *name);

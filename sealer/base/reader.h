@@ -27,7 +27,8 @@ guint16 cvs_reader_u16_le(CvsReader *reader);
 guint32 cvs_reader_u32_le(CvsReader *reader);
 guint64 cvs_reader_u64_le(CvsReader *reader);
 
-/* size bytes in place, or NULL. A read of 0 bytes gives a valid pointer unless the reader failed. */
+/* size bytes in place, or NULL. A read of 0 bytes gives a valid pointer unless the reader failed.
+ */
 const guint8 *cvs_reader_bytes(CvsReader *reader, gsize size);
 /* Copies size bytes out; dest is zeroed if they are not there. */
 gboolean cvs_reader_copy(CvsReader *reader, void *dest, gsize size);

@@ -39,7 +39,8 @@ cvs_secret_new(gsize size)
     g_atomic_ref_count_init(&secret->refs);
     secret->size = size;
     secret->mapped = round_to_pages(size);
-    mapping = mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mapping =
+        mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED)
         g_error("out of memory for a secret of %zu bytes", size);
     secret->data = mapping;

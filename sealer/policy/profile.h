@@ -26,7 +26,7 @@ typedef struct {
     gboolean allow_unmeasured; /* AllowUnmeasured=  what PcrUnmeasured refuses is let through */
     /* [Secrets] */
     CvsProfileRule pin;      /* PIN= optional, required, forbidden */
-    guint pin_min_length;    /* PINMinimumLength=  characters, default 4 */
+    guint pin_min_length;    /* PINMinimumLength=  characters, 1 to 32, default 4 */
     CvsProfileRule recovery; /* RecoveryKey= optional, required, forbidden */
 } CvsProfile;
 
@@ -40,10 +40,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsProfile, cvs_profile_unref)
 /* [A-Za-z0-9._-], not starting with a dot, at most 64 bytes. */
 gboolean cvs_profile_name_is_valid(const char *name);
 
-/* Parses a profile's text. BadFormat with "FILE:LINE: …" naming the key for an unknown group or key,
- * a value out of range, a key given twice. */
+/* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown group
+ * or key, a group or key given twice, a value out of range, bytes that are no text, a profile without
+ * PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=. TooLarge. */
 CvsProfile *cvs_profile_parse(const char *name, const char *file, const void *data, gsize size,
                               GError **error);
 
-/* The profile's folders, most important first; NULL-terminated. */
+/* The profile's folders, most important first; NULL-terminated. A folder that is not there is an
+ * empty one; links are not followed. InvalidArgument for what is no name, and, with the reason
+ * ProfileMissing and the folders in the message, for a profile that is in none of them. A file that
+ * cannot be read or parsed is an error: a less important one never stands in for it. */
 CvsProfile *cvs_profile_load(const char *const *folders, const char *name, GError **error);

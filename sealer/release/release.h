@@ -26,8 +26,8 @@ typedef struct {
     const CvsHash *bank; /* NULL: the profile's */
     gboolean allow_unmeasured;
     gboolean replace;
-    const CvsSecret *pin;         /* NULL: none */
-    gboolean want_recovery_key;   /* also if the profile requires one */
+    const CvsSecret *pin;       /* NULL: none */
+    gboolean want_recovery_key; /* also if the profile requires one */
     /* Called before the key is written: a recovery key that nobody received is worth nothing, so if
      * this fails nothing is sealed. Needed if want_recovery_key. */
     gboolean (*deliver_recovery_key)(const CvsSecret *recovery_key, gpointer data, GError **error);
@@ -40,18 +40,27 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
                           const CvsSecret *secret, const CvsSealOptions *options, char **ret_id,
                           GError **error);
 
-/* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation first:
- * the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The error is
- * that of the newest slot, with the reasons of all. */
+/* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation
+ * first: the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The
+ * error is that of the newest slot, with the reasons of all. When the newest slot opens, older tpm2
+ * slots are dropped from the file (best effort: a disk that cannot be written to does not stop a
+ * release). */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 
-/* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key), adds
- * a slot for the present state with the same profile, selection and PIN, keeps recovery slots and
- * the slot that opened until the new one has opened, and drops tpm2 slots of this policy's past.
- * Options as for sealing; a pin is needed if the key has one. */
+typedef struct {
+    const CvsSecret *pin;          /* needed if the key has one, and becomes the new slot's */
+    const CvsSecret *recovery_key; /* opens the key if the state does not; NULL: none */
+    gboolean allow_unmeasured;
+} CvsResealOptions;
+
+/* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
+ * adds a slot for the present state with the profile, the PIN and the PCRs of the newest slot (and
+ * those that the profile has come to require). Recovery slots stay. One older tpm2 slot stays, the
+ * one that opened or else the newest, until the new one has opened in a release: whoever reseals in
+ * a state that does not come again can still go back. */
 gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
-                            const CvsSecret *pin, const CvsSecret *recovery_key, GError **error);
+                            const CvsResealOptions *options, GError **error);
 
 gboolean cvs_release_remove(const CvsRelease *release, const CvsOwner *owner, const char *name,
                             GError **error);

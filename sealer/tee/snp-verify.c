@@ -5,10 +5,14 @@
 #include "tee/refusal.h"
 #include "tee/snp-certs.h"
 #include "tee/snp-claims.h"
+#include "tee/snp-kds.h"
+#include "tee/x509-chain.h"
+#include "tee/x509-crl.h"
 
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <string.h>
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ECDSA_SIG, ECDSA_SIG_free)
@@ -17,6 +21,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_MD_CTX, EVP_MD_CTX_free)
 struct _CvsSnpVerifier {
     CvsSnpRoots *roots;
     CvsX509Memo *memo;
+    GPtrArray *certs; /* X509* */
 };
 
 CvsSnpVerifier *
@@ -26,6 +31,7 @@ cvs_snp_verifier_new(CvsSnpRoots *roots)
 
     verifier->roots = cvs_snp_roots_ref(roots);
     verifier->memo = cvs_x509_memo_new();
+    verifier->certs = cvs_x509_certs_new();
     return verifier;
 }
 
@@ -36,7 +42,22 @@ cvs_snp_verifier_free(CvsSnpVerifier *verifier)
         return;
     cvs_snp_roots_unref(verifier->roots);
     cvs_x509_memo_free(verifier->memo);
+    g_ptr_array_unref(verifier->certs);
     g_free(verifier);
+}
+
+static void
+add_cert(GPtrArray *certs, X509 *cert)
+{
+    (void)X509_up_ref(cert);
+    g_ptr_array_add(certs, cert);
+}
+
+void
+cvs_snp_verifier_add_certs(CvsSnpVerifier *verifier, const GPtrArray *certs)
+{
+    for (guint i = 0; i < certs->len; i++)
+        add_cert(verifier->certs, g_ptr_array_index(certs, i));
 }
 
 /* One verification under way. */
@@ -106,9 +127,28 @@ consider_leaf(Run *run, X509 *cert, int *best)
 }
 
 static void
+add_leaf_missing(Run *run, CvsSnpCertKind kind)
+{
+    g_autofree char *url = cvs_snp_kds_vcek_url(&run->report, run->report.line);
+
+    if (url)
+        cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, url,
+                             "there is no VCEK certificate for this chip and TCB; AMD has it at %s",
+                             url);
+    else if (kind == CVS_SNP_CERT_VLEK)
+        cvs_error_add_reason(
+            run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, NULL,
+            "there is no VLEK certificate for this TCB; the cloud provider has it");
+    else
+        cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, NULL,
+                             "there is no certificate of the key that signed the report");
+}
+
+static void
 choose_leaf(Run *run)
 {
-    const GPtrArray *piles[] = {run->evidence->certs, run->evidence->host_leaves};
+    const GPtrArray *piles[] = {run->evidence->certs, run->verifier->certs,
+                                run->evidence->host_leaves};
     CvsSnpCertKind kind = wanted_kind(&run->report);
     g_autoptr(GError) error = NULL;
     int best = 0;
@@ -124,13 +164,7 @@ choose_leaf(Run *run)
                                                                             : "an unknown key",
                              run->report.signing_key);
     if (run->cert == NULL) {
-        g_autofree char *chip = cvs_hex_encode(run->report.chip_id, sizeof run->report.chip_id);
-        g_autofree char *tcb = cvs_hex_encode(run->report.reported_tcb, 8);
-
-        cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, NULL,
-                             "there is no %s certificate for chip %s at TCB %s",
-                             kind == CVS_SNP_CERT_OTHER ? "leaf" : cvs_snp_cert_kind_name(kind),
-                             chip, tcb);
+        add_leaf_missing(run, kind);
         return;
     }
     if (kind != CVS_SNP_CERT_OTHER && kind != cvs_snp_cert_kind(run->cert, NULL))
@@ -174,7 +208,7 @@ verify_chain(Run *run)
 {
     g_autoptr(GPtrArray) anchors = cvs_x509_certs_new();
     g_autoptr(GPtrArray) others = cvs_x509_certs_new();
-    const GPtrArray *piles[] = {run->evidence->certs,
+    const GPtrArray *piles[] = {run->evidence->certs, run->verifier->certs,
                                 cvs_snp_roots_test_certs(run->verifier->roots)};
     CvsX509Chain chain = {.leaf = run->cert,
                           .others = others,
@@ -187,8 +221,7 @@ verify_chain(Run *run)
             X509 *cert = g_ptr_array_index(piles[i], j);
             CvsSnpLine line = cvs_snp_roots_find(run->verifier->roots, cert, NULL);
 
-            (void)X509_up_ref(cert);
-            g_ptr_array_add(line != CVS_SNP_LINE_UNKNOWN ? anchors : others, cert);
+            add_cert(line != CVS_SNP_LINE_UNKNOWN ? anchors : others, cert);
         }
     }
     run->path = cvs_x509_chain_path(&chain, run->refusal);
@@ -197,6 +230,25 @@ verify_chain(Run *run)
                              "the chain has %u certificates; leaf, ASK and ARK are three",
                              run->path->len);
         g_clear_pointer(&run->path, g_ptr_array_unref);
+    }
+}
+
+/* AMD signs all of its certificates in one way. */
+static void
+check_algorithms(Run *run)
+{
+    for (guint i = 0; run->path && i < run->path->len; i++) {
+        X509 *cert = g_ptr_array_index(run->path, i);
+        g_autofree char *name = cvs_x509_display_name(cert);
+        int hash = NID_undef;
+        int scheme = NID_undef;
+
+        if (X509_get_signature_info(cert, &hash, &scheme, NULL, NULL) == 1 && hash == NID_sha384 &&
+            scheme == NID_rsassaPss)
+            continue;
+        cvs_error_add_reason(run->refusal, CVS_REASON_CERT_UNFIT, OBJ_nid2sn(scheme),
+                             OBJ_nid2sn(NID_rsassaPss),
+                             "the certificate %s is not signed by RSASSA-PSS with SHA-384", name);
     }
 }
 
@@ -381,6 +433,7 @@ cvs_snp_verify(CvsSnpVerifier *verifier, const CvsSnpEvidence *evidence, CvsSnpR
     if (run.cert) {
         check_issuer_name(&run);
         verify_chain(&run);
+        check_algorithms(&run);
     }
     check_line(&run);
     if (run.path)

@@ -20,6 +20,10 @@ CvsSnpVerifier *cvs_snp_verifier_new(CvsSnpRoots *roots);
 void cvs_snp_verifier_free(CvsSnpVerifier *verifier);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsSnpVerifier, cvs_snp_verifier_free)
 
+/* Certificates to be at hand in every later verification, as if they were in the evidence: what is
+ * collateral of this machine is then loaded once. Takes references. */
+void cvs_snp_verifier_add_certs(CvsSnpVerifier *verifier, const GPtrArray *certs);
+
 typedef struct {
     const void *report; /* as received */
     gsize report_size;
@@ -37,6 +41,7 @@ typedef struct {
  *   SignerMismatch               SIGNING_KEY says VCEK and the leaf is a VLEK, or the reverse
  *   LeafMalformed                the leaf's extensions or key are not what they must be
  *   ChainIncomplete, RootUntrusted, CertSignature, CertUnfit, CertExpired, CertNotYetValid
+ *                                CertUnfit also for any other signature than RSASSA-PSS, SHA-384
  *   CertRevoked, CrlStale, CrlInvalid   of the ASK or ASVK; a missing CRL is only the claim tee.crl
  *   IssuerMismatch               a VCEK not issued by SEV-LINE, a VLEK not by SEV-VLEK-LINE
  *   LineMismatch                 the report's CPU is of another line than the chain

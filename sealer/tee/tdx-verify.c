@@ -8,6 +8,7 @@
 #include "tee/tdx-claims.h"
 #include "tee/tdx-pck.h"
 #include "tee/tdx-tcb.h"
+#include "tee/x509-crl.h"
 
 #include <openssl/asn1.h>
 #include <openssl/err.h>

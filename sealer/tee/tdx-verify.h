@@ -13,7 +13,7 @@
 #include "tee/tdx-collateral.h"
 #include "tee/tdx-quote.h"
 #include "tee/tdx-roots.h"
-#include "tee/x509.h"
+#include "tee/x509-chain.h"
 
 /* Remembers which intermediates' and CRLs' signatures held. One thread at a time. */
 typedef struct _CvsTdxVerifier CvsTdxVerifier;

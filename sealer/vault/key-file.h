@@ -3,23 +3,27 @@
 
 /* A sealed key as a file: a JWE in the general JSON serialisation (RFC 7516, section 7.2.1), `enc`
  * A256GCM. Its protected header says what the key is and never changes; each recipient is a slot
- * that opens it in its own way.
+ * that opens it in its own way. In the protected header, beside "enc" and "typ":
+ *
+ *   "cvmseal": {"version": 1, "id": 32 hex digits, "name", "owner": "uid:1000",
+ *               "stage": "boot" or "system", "created": seconds since 1970}
+ *
+ * Any `jose` opens the file by its recovery slot. The allow-list of what is read stands in
+ * vault/jwe.h, the slot's JSON in vault/tpm2-slot.h, the key-encryption key in vault/kek.h.
  *
  * Reading is an allow-list: what this file does not know is refused with BadFormat, never skipped.
  * Limits: CVS_KEY_FILE_MAX bytes, CVS_SECRET_MAX bytes of secret, CVS_SLOTS_MAX slots. */
 
 #include "base/secret.h"
-#include "tpm/seal.h"
 #include "vault/owner.h"
+#include "vault/tpm2-slot.h"
 
 #include <glib.h>
 
 #define CVS_KEY_FILE_MAX (1024 * 1024)
 #define CVS_SECRET_MAX 65536
 #define CVS_SLOTS_MAX 32
-#define CVS_SLOT_MAX 2048 /* bytes of a tpm2 slot's JSON */
 #define CVS_KEY_FILE_VERSION 1
-#define CVS_KEK_SIZE 32
 
 /* When a key is released (DESIGN: stages): 0 in the initrd, 1 by the system. */
 typedef enum {
@@ -32,23 +36,6 @@ typedef enum {
     CVS_SLOT_RECOVERY,
 } CvsSlotKind;
 
-/* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
-typedef enum {
-    CVS_FACTOR_TPM2 = 1 << 0, /* the secret in the sealed object */
-} CvsFactors;
-
-/* What a tpm2 slot says; every byte of its JSON enters the KEK. */
-typedef struct {
-    CvsSealedObject object;
-    CvsPolicy *policy;
-    CvsFactors factors;
-    guint32 generation; /* 1 at sealing, one more with each reseal */
-    char *profile;      /* the profile's name */
-    GBytes *state;      /* SHA-256 of the state record beside the key; NULL if there is none */
-} CvsTpm2Slot;
-void cvs_tpm2_slot_free(CvsTpm2Slot *slot);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTpm2Slot, cvs_tpm2_slot_free)
-
 typedef struct _CvsKeyFile CvsKeyFile;
 void cvs_key_file_free(CvsKeyFile *key);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyFile, cvs_key_file_free)
@@ -57,8 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyFile, cvs_key_file_free)
 const char *cvs_key_file_get_name(const CvsKeyFile *key);
 const CvsOwner *cvs_key_file_get_owner(const CvsKeyFile *key);
 CvsStage cvs_key_file_get_stage(const CvsKeyFile *key);
-const char *cvs_key_file_get_id(const CvsKeyFile *key); /* 32 hex digits, random */
-gint64 cvs_key_file_get_created(const CvsKeyFile *key); /* seconds since 1970, UTC */
+const char *cvs_key_file_get_id(const CvsKeyFile *key);    /* 32 hex digits, random */
+gint64 cvs_key_file_get_created(const CvsKeyFile *key);    /* seconds since 1970, UTC */
 gsize cvs_key_file_get_secret_size(const CvsKeyFile *key); /* of the ciphertext, A256GCM */
 
 /* A new key with a new id and no slots: encrypts the secret (1 to CVS_SECRET_MAX bytes) under a new
@@ -88,9 +75,12 @@ gboolean cvs_key_file_is_open(const CvsKeyFile *key);
 /* The secret of an open key. BadFormat if the ciphertext does not authenticate. */
 CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
 
-/* Adds a slot to an open key; takes the contents of the slot. The slot's KEK is derived from the
- * secret that is sealed in it. */
+/* Adds a slot to an open key; the CEK and the other slots stay as they are. The slot's KEK is
+ * derived from the secret that is sealed in it. On success the slot's contents are moved into the
+ * key and *slot is empty; on an error it is untouched. BadFormat, TooLarge (slot or number of
+ * slots). */
 gboolean cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
                                GError **error);
+/* recovery_key: in its written form, InvalidArgument otherwise. */
 gboolean cvs_key_file_add_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GError **error);
 void cvs_key_file_remove_slot(CvsKeyFile *key, guint slot);

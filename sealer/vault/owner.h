@@ -7,6 +7,10 @@
 #include <glib.h>
 #include <sys/types.h>
 
+/* Bytes of a unit's name: "unit-" and the name are together one file name, of which Linux allows
+ * 255 bytes. */
+#define CVS_OWNER_UNIT_MAX 250
+
 typedef enum {
     CVS_OWNER_SYSTEM,
     CVS_OWNER_UID,
@@ -15,14 +19,16 @@ typedef enum {
 
 typedef struct {
     CvsOwnerKind kind;
-    uid_t uid;       /* CVS_OWNER_UID */
-    char unit[256];  /* CVS_OWNER_UNIT: a name that ends in ".service" */
+    uid_t uid;                         /* CVS_OWNER_UID */
+    char unit[CVS_OWNER_UNIT_MAX + 1]; /* CVS_OWNER_UNIT: a name that ends in ".service" */
 } CvsOwner;
 
 /* "system", "uid:N", "unit:NAME.service". InvalidArgument. */
 gboolean cvs_owner_parse(const char *text, CvsOwner *ret_owner, GError **error);
 char *cvs_owner_format(const CvsOwner *owner);
 gboolean cvs_owner_equal(const CvsOwner *a, const CvsOwner *b);
+/* For sorting: the system, then uids by number, then units by name. */
+int cvs_owner_compare(const CvsOwner *a, const CvsOwner *b);
 /* The folder's name, and back; FALSE for a folder that is not an owner's. */
 char *cvs_owner_folder(const CvsOwner *owner);
 gboolean cvs_owner_from_folder(const char *folder, CvsOwner *ret_owner);

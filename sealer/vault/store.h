@@ -8,9 +8,12 @@
 #include "base/lock.h"
 #include "vault/key-file.h"
 
+#define CVS_STATE_MAX (256 * 1024) /* bytes of a state record */
+
 typedef struct _CvsStore CvsStore;
 
-/* dir: "/var/lib/cvmseal". Made (0700) with its keys folder if it is not there and create is TRUE. */
+/* dir: "/var/lib/cvmseal". Made (0700) with its keys folder if it is not there and create is TRUE.
+ */
 CvsStore *cvs_store_open(const char *dir, gboolean create, GError **error);
 void cvs_store_close(CvsStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsStore, cvs_store_close)
@@ -20,8 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsStore, cvs_store_close)
 CvsKeyFile *cvs_store_load(CvsStore *store, const CvsOwner *owner, const char *name,
                            GError **error);
 
-/* The writer's lock of one key; waits up to timeout_ms, then Busy. create: the owner's folder is made
- * if need be. */
+/* The writer's lock of one key; waits up to timeout_ms, then Busy. create: the owner's folder is
+ * made if need be. */
 typedef struct _CvsKeyLock CvsKeyLock;
 CvsKeyLock *cvs_store_lock(CvsStore *store, const CvsOwner *owner, const char *name,
                            gboolean create, guint timeout_ms, GError **error);
@@ -32,27 +35,31 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyLock, cvs_key_lock_release)
  * replace FALSE: KeyExists if there is one. */
 gboolean cvs_store_save(CvsStore *store, CvsKeyLock *lock, const CvsKeyFile *key, gboolean replace,
                         GError **error);
-/* Removes the key and its state records. NoSuchKey. A key that does not parse can be removed too. */
+/* Removes the key and its state records. NoSuchKey. A key that does not parse can be removed too.
+ */
 gboolean cvs_store_remove(CvsStore *store, CvsKeyLock *lock, GError **error);
 
-/* Writes a state record (before the key that names it) and gives its SHA-256. */
+/* Writes a state record (before the key that names it) and gives its SHA-256. TooLarge. */
 GBytes *cvs_store_save_state(CvsStore *store, CvsKeyLock *lock, const char *json, GError **error);
 /* The record with that digest; NoSuchKey if it is lost, BadFormat if its digest is another. */
 GBytes *cvs_store_load_state(CvsStore *store, const CvsOwner *owner, const char *name,
                              GBytes *digest, GError **error);
 
-/* One entry of a listing: a key that cannot be read is an entry with an error, never left out. */
+/* One entry of a listing: a key that cannot be read is an entry with an error, never left out. So
+ * is an owner's folder that cannot be read: its entry has an empty name. */
 typedef struct {
     CvsOwner owner;
-    char *name;
+    char *name;      /* UTF-8; of a foreign file not always as on the disk */
     CvsKeyFile *key; /* NULL if error is set */
     GError *error;
 } CvsStoreEntry;
 void cvs_store_entry_free(CvsStoreEntry *entry);
 /* CvsStoreEntry*, by name; owner NULL: those of all owners, by owner and name. */
 GPtrArray *cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error);
-/* Number of keys and their bytes in an owner's folder, for the quota; cheap: no file is opened. */
+/* Number of keys in an owner's folder and bytes of keys and state records, for the quota; cheap: no
+ * file is opened. */
 gboolean cvs_store_usage(CvsStore *store, const CvsOwner *owner, guint *ret_keys,
                          guint64 *ret_bytes, GError **error);
-/* Removes what crashed writers left, in all owners' folders. */
+/* Removes what crashed writers left in all owners' folders: temporary files, lock files, and state
+ * records of keys that are gone or name them no more. */
 void cvs_store_sweep(CvsStore *store);

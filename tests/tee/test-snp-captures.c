@@ -7,6 +7,7 @@
 #include "snp-vectors.h"
 #include "tee/snp-certs.h"
 #include "tee/snp-verify.h"
+#include "tee/x509-crl.h"
 
 #include <glib/gstdio.h>
 #include <openssl/ecdsa.h>

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "base/file.h"
+#include "ctl/backend.h"
+#include "ctl/dbus-error.h"
+#include "ctl/secret-io.h"
+#include "vault/key-file.h"
+#include "vault/recovery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUS_NAME "org.cvmseal1"
+#define OBJECT_PATH "/org/cvmseal1"
+#define INTERFACE "org.cvmseal1.Manager"
+/* A person may be asked by polkit meanwhile; ^C ends it sooner. */
+#define TIMEOUT_MS (5 * 60 * 1000)
+
+typedef struct {
+    CvsBackend parent;
+    GDBusConnection *connection;
+} Dbus;
+
+static void
+dbus_free(CvsBackend *backend)
+{
+    Dbus *dbus = (Dbus *)backend;
+
+    g_object_unref(dbus->connection);
+    g_free(dbus);
+}
+
+/* A call with its descriptors, which are put in as options or arguments of type h. */
+typedef struct {
+    GVariantBuilder options;
+    GUnixFDList *fds;
+} Call;
+
+static void
+call_init(Call *call, const char *owner)
+{
+    g_variant_builder_init(&call->options, G_VARIANT_TYPE_VARDICT);
+    call->fds = g_unix_fd_list_new();
+    if (owner)
+        g_variant_builder_add(&call->options, "{sv}", "owner", g_variant_new_string(owner));
+}
+
+static void
+call_clear(Call *call)
+{
+    g_variant_builder_clear(&call->options);
+    g_clear_object(&call->fds);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Call, call_clear)
+
+/* The list keeps its own copy of the descriptor. -1 on error. */
+static int
+call_add_fd(Call *call, int fd, GError **error)
+{
+    return g_unix_fd_list_append(call->fds, fd, error);
+}
+
+/* A pipe that already holds the secret and whose write end is closed: the read end's handle. All of
+ * it has to fit at once, since nobody reads before the message is sent. */
+static int
+call_add_secret(Call *call, const CvsSecret *secret, GError **error)
+{
+    CVS_AUTO_FD int in = -1;
+    CVS_AUTO_FD int out = -1;
+    int ends[2];
+    gssize n = 0;
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot make a pipe");
+        return -1;
+    }
+    out = ends[0];
+    in = ends[1];
+    /* 64 KiB is the default, but a user with many pipes gets less unless he asks. */
+    (void)fcntl(in, F_SETPIPE_SZ, CVS_SECRET_MAX);
+    n = write(in, cvs_secret_peek(secret), cvs_secret_size(secret));
+    if (n < 0 || (gsize)n != cvs_secret_size(secret)) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
+                            "the system's limit for pipes leaves no room for the secret");
+        return -1;
+    }
+    return call_add_fd(call, out, error);
+}
+
+static gboolean
+call_add_secret_option(Call *call, const char *name, const CvsSecret *secret, GError **error)
+{
+    int handle = call_add_secret(call, secret, error);
+
+    if (handle < 0)
+        return FALSE;
+    g_variant_builder_add(&call->options, "{sv}", name, g_variant_new_handle(handle));
+    return TRUE;
+}
+
+/* Sends and waits. The reply has a body of that type, or the error is set. */
+static GDBusMessage *
+dbus_call(Dbus *dbus, const char *interface, const char *method, GVariant *body, GUnixFDList *fds,
+          const char *reply_type, GError **error)
+{
+    g_autoptr(GVariant) sunk = body ? g_variant_ref_sink(body) : NULL;
+    g_autoptr(GDBusMessage) message =
+        g_dbus_message_new_method_call(BUS_NAME, OBJECT_PATH, interface, method);
+    g_autoptr(GDBusMessage) reply = NULL;
+    g_autoptr(GError) local = NULL;
+    GVariant *answer = NULL;
+
+    if (sunk)
+        g_dbus_message_set_body(message, sunk);
+    if (fds && g_unix_fd_list_get_length(fds) > 0)
+        g_dbus_message_set_unix_fd_list(message, fds);
+    g_dbus_message_set_flags(message, G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION);
+    reply = g_dbus_connection_send_message_with_reply_sync(
+        dbus->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, TIMEOUT_MS, NULL, NULL, &local);
+    if (reply == NULL) {
+        cvs_dbus_error_from_gio(local, error);
+        return NULL;
+    }
+    if (g_dbus_message_get_message_type(reply) == G_DBUS_MESSAGE_TYPE_ERROR) {
+        cvs_dbus_error_from_message(g_dbus_message_get_error_name(reply),
+                                    g_dbus_message_get_body(reply), error);
+        return NULL;
+    }
+    answer = g_dbus_message_get_body(reply);
+    if (!g_str_equal(answer ? g_variant_get_type_string(answer) : "()", reply_type)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "the daemon's answer to %s has the type %s, not %s: is it of another version?",
+                    method, answer ? g_variant_get_type_string(answer) : "()", reply_type);
+        return NULL;
+    }
+    return g_steal_pointer(&reply);
+}
+
+/* What most methods are: a name and options. */
+static GDBusMessage *
+call_with_name(Dbus *dbus, Call *call, const char *method, const char *name, const char *reply_type,
+               GError **error)
+{
+    GVariant *body = g_variant_new("(sa{sv})", name, &call->options);
+
+    return dbus_call(dbus, INTERFACE, method, body, call->fds, reply_type, error);
+}
+
+static gboolean
+add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
+{
+    if (request->profile)
+        g_variant_builder_add(&call->options, "{sv}", "profile",
+                              g_variant_new_string(request->profile));
+    if (request->pcrs != 0)
+        g_variant_builder_add(&call->options, "{sv}", "pcrs",
+                              g_variant_new_take_string(cvs_pcr_mask_format(request->pcrs)));
+    if (request->bank)
+        g_variant_builder_add(&call->options, "{sv}", "bank",
+                              g_variant_new_string(cvs_hash_name(*request->bank)));
+    if (request->replace)
+        g_variant_builder_add(&call->options, "{sv}", "replace", g_variant_new_boolean(TRUE));
+    if (request->allow_unmeasured)
+        g_variant_builder_add(&call->options, "{sv}", "allow-unmeasured",
+                              g_variant_new_boolean(TRUE));
+    return request->pin == NULL || call_add_secret_option(call, "pin", request->pin, error);
+}
+
+/* Makes the pipe into which the daemon writes the recovery key; *ret_fd is our end of it. */
+static gboolean
+add_recovery_output(Call *call, int *ret_fd, GError **error)
+{
+    CVS_AUTO_FD int theirs = -1;
+    CVS_AUTO_FD int ours = -1;
+    int ends[2];
+    int handle = -1;
+
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot make a pipe");
+        return FALSE;
+    }
+    ours = ends[0];
+    theirs = ends[1];
+    /* The daemon has written before it answers, so a read that would wait has nothing to wait for.
+     */
+    if (fcntl(ours, F_SETFL, O_NONBLOCK) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot set up a pipe");
+        return FALSE;
+    }
+    handle = call_add_fd(call, theirs, error);
+    if (handle < 0)
+        return FALSE;
+    g_variant_builder_add(&call->options, "{sv}", "recovery-output", g_variant_new_handle(handle));
+    *ret_fd = cvs_steal_fd(&ours);
+    return TRUE;
+}
+
+static gboolean
+deliver_recovery_key(const CvsSealRequest *request, int fd, GError **error)
+{
+    g_autoptr(CvsSecret) key = cvs_secret_new(CVS_RECOVERY_KEY_LENGTH);
+    gsize size = 0;
+
+    while (size < CVS_RECOVERY_KEY_LENGTH) {
+        gssize n = read(fd, cvs_secret_data(key) + size, CVS_RECOVERY_KEY_LENGTH - size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                                "the key is sealed, but the daemon gave no recovery key");
+            return FALSE;
+        }
+        size += (gsize)n;
+    }
+    if (request->deliver_recovery_key(key, request->deliver_data, error))
+        return TRUE;
+    g_prefix_error(error, "the key is sealed, but its recovery key is lost (seal it again with "
+                          "--replace): ");
+    return FALSE;
+}
+
+/* Seal and Generate differ in their second argument: a handle or a number. */
+static gboolean
+seal_or_generate(Dbus *dbus, const char *method, const char *owner, const char *name,
+                 const CvsSecret *secret, guint32 size, const CvsSealRequest *request,
+                 char **ret_id, GError **error)
+{
+    g_auto(Call) call = {0};
+    CVS_AUTO_FD int recovery_fd = -1;
+    g_autoptr(GDBusMessage) reply = NULL;
+    GVariant *body = NULL;
+    int handle = -1;
+
+    call_init(&call, owner);
+    if (secret) {
+        handle = call_add_secret(&call, secret, error);
+        if (handle < 0)
+            return FALSE;
+    }
+    if (!add_seal_options(&call, request, error) ||
+        (request->deliver_recovery_key && !add_recovery_output(&call, &recovery_fd, error)))
+        return FALSE;
+    body = secret ? g_variant_new("(sha{sv})", name, handle, &call.options)
+                  : g_variant_new("(sua{sv})", name, size, &call.options);
+    reply = dbus_call(dbus, INTERFACE, method, body, call.fds, "(s)", error);
+    if (reply == NULL)
+        return FALSE;
+    if (recovery_fd >= 0 && !deliver_recovery_key(request, recovery_fd, error))
+        return FALSE;
+    g_variant_get(g_dbus_message_get_body(reply), "(s)", ret_id);
+    return TRUE;
+}
+
+static gboolean
+dbus_seal(CvsBackend *backend, const char *owner, const char *name, const CvsSecret *secret,
+          const CvsSealRequest *request, char **ret_id, GError **error)
+{
+    return seal_or_generate((Dbus *)backend, "Seal", owner, name, secret, 0, request, ret_id,
+                            error);
+}
+
+static gboolean
+dbus_generate(CvsBackend *backend, const char *owner, const char *name, guint32 size,
+              const CvsSealRequest *request, char **ret_id, GError **error)
+{
+    return seal_or_generate((Dbus *)backend, "Generate", owner, name, NULL, size, request, ret_id,
+                            error);
+}
+
+static CvsSecret *
+dbus_unseal(CvsBackend *backend, const char *owner, const char *name, const CvsSecret *pin,
+            GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+    CVS_AUTO_FD int fd = -1;
+    GUnixFDList *fds = NULL;
+    gint32 handle = -1;
+
+    call_init(&call, owner);
+    if (pin && !call_add_secret_option(&call, "pin", pin, error))
+        return NULL;
+    reply = call_with_name((Dbus *)backend, &call, "Unseal", name, "(h)", error);
+    if (reply == NULL)
+        return NULL;
+    fds = g_dbus_message_get_unix_fd_list(reply);
+    g_variant_get(g_dbus_message_get_body(reply), "(h)", &handle);
+    if (fds == NULL || handle < 0 || handle >= g_unix_fd_list_get_length(fds)) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                            "the daemon's answer lacks the descriptor with the secret");
+        return NULL;
+    }
+    fd = g_unix_fd_list_get(fds, handle, error);
+    return fd < 0 ? NULL : cvs_secret_io_read_fd(fd, CVS_SECRET_MAX, "the secret", error);
+}
+
+static void
+look_up_text(GVariant *dict, const char *name, char **text)
+{
+    const char *value = NULL;
+
+    if (g_variant_lookup(dict, name, "&s", &value)) {
+        g_free(*text);
+        *text = g_strdup(value);
+    }
+}
+
+static void
+add_slot(CvsKeyInfo *info, GVariant *dict)
+{
+    CvsSlotInfo *slot = cvs_key_info_add_slot(info, "");
+
+    look_up_text(dict, "kind", &slot->kind);
+    look_up_text(dict, "profile", &slot->profile);
+    look_up_text(dict, "pcrs", &slot->pcrs);
+    look_up_text(dict, "bank", &slot->bank);
+    (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
+    (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
+}
+
+static CvsKeyInfo *
+key_info_from_dict(GVariant *dict)
+{
+    CvsKeyInfo *info = cvs_key_info_new("", "");
+    g_autoptr(GVariant) slots = g_variant_lookup_value(dict, "slots", G_VARIANT_TYPE("aa{sv}"));
+
+    look_up_text(dict, "name", &info->name);
+    look_up_text(dict, "owner", &info->owner);
+    look_up_text(dict, "error", &info->error);
+    look_up_text(dict, "id", &info->id);
+    look_up_text(dict, "pcrs", &info->pcrs);
+    look_up_text(dict, "bank", &info->bank);
+    look_up_text(dict, "profile", &info->profile);
+    (void)g_variant_lookup(dict, "size", "t", &info->size);
+    (void)g_variant_lookup(dict, "created", "x", &info->created);
+    (void)g_variant_lookup(dict, "pin", "b", &info->pin);
+    (void)g_variant_lookup(dict, "recovery", "b", &info->recovery);
+    for (gsize i = 0; slots && i < g_variant_n_children(slots); i++) {
+        g_autoptr(GVariant) slot = g_variant_get_child_value(slots, i);
+
+        add_slot(info, slot);
+    }
+    return info;
+}
+
+static void
+free_info(gpointer data)
+{
+    cvs_key_info_free(data);
+}
+
+static GPtrArray *
+dbus_list(CvsBackend *backend, const char *owner, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+    g_autoptr(GVariant) keys = NULL;
+    GPtrArray *list = NULL;
+
+    call_init(&call, owner);
+    if (owner == NULL)
+        g_variant_builder_add(&call.options, "{sv}", "all", g_variant_new_boolean(TRUE));
+    reply = dbus_call((Dbus *)backend, INTERFACE, "List", g_variant_new("(a{sv})", &call.options),
+                      NULL, "(aa{sv})", error);
+    if (reply == NULL)
+        return NULL;
+    keys = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
+    list = g_ptr_array_new_with_free_func(free_info);
+    for (gsize i = 0; i < g_variant_n_children(keys); i++) {
+        g_autoptr(GVariant) dict = g_variant_get_child_value(keys, i);
+
+        g_ptr_array_add(list, key_info_from_dict(dict));
+    }
+    return list;
+}
+
+static CvsKeyInfo *
+dbus_describe(CvsBackend *backend, const char *owner, const char *name, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+    g_autoptr(GVariant) dict = NULL;
+
+    call_init(&call, owner);
+    reply = call_with_name((Dbus *)backend, &call, "Describe", name, "(a{sv})", error);
+    if (reply == NULL)
+        return NULL;
+    dict = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
+    return key_info_from_dict(dict);
+}
+
+static char *
+dbus_explain(CvsBackend *backend, const char *owner, const char *name, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+    char *text = NULL;
+
+    call_init(&call, owner);
+    reply = call_with_name((Dbus *)backend, &call, "Explain", name, "(s)", error);
+    if (reply == NULL)
+        return NULL;
+    g_variant_get(g_dbus_message_get_body(reply), "(s)", &text);
+    return text;
+}
+
+static gboolean
+dbus_reseal(CvsBackend *backend, const char *owner, const char *name,
+            const CvsResealRequest *request, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+
+    call_init(&call, owner);
+    if (request->allow_unmeasured)
+        g_variant_builder_add(&call.options, "{sv}", "allow-unmeasured",
+                              g_variant_new_boolean(TRUE));
+    if ((request->pin && !call_add_secret_option(&call, "pin", request->pin, error)) ||
+        (request->recovery_key &&
+         !call_add_secret_option(&call, "recovery-key", request->recovery_key, error)))
+        return FALSE;
+    reply = call_with_name((Dbus *)backend, &call, "Reseal", name, "()", error);
+    return reply != NULL;
+}
+
+static gboolean
+dbus_remove(CvsBackend *backend, const char *owner, const char *name, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+
+    call_init(&call, owner);
+    reply = call_with_name((Dbus *)backend, &call, "Remove", name, "()", error);
+    return reply != NULL;
+}
+
+static char *
+get_version(Dbus *dbus, GError **error)
+{
+    g_autoptr(GDBusMessage) reply = NULL;
+    g_autoptr(GVariant) value = NULL;
+
+    reply = dbus_call(dbus, "org.freedesktop.DBus.Properties", "Get",
+                      g_variant_new("(ss)", INTERFACE, "Version"), NULL, "(v)", error);
+    if (reply == NULL)
+        return NULL;
+    g_variant_get(g_dbus_message_get_body(reply), "(v)", &value);
+    return g_strdup(g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
+                        ? g_variant_get_string(value, NULL)
+                        : "of an unknown version");
+}
+
+static CvsStatusInfo *
+dbus_status(CvsBackend *backend, GError **error)
+{
+    Dbus *dbus = (Dbus *)backend;
+    g_auto(Call) call = {0};
+    g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
+    g_autoptr(GDBusMessage) reply = NULL;
+    g_autoptr(GVariant) dict = NULL;
+    g_autofree char *version = get_version(dbus, error);
+    g_autofree const char **banks = NULL;
+
+    if (version == NULL)
+        return NULL;
+    call_init(&call, NULL);
+    reply = dbus_call(dbus, INTERFACE, "Status", g_variant_new("(a{sv})", &call.options), NULL,
+                      "(a{sv})", error);
+    if (reply == NULL)
+        return NULL;
+    g_free(info->server);
+    info->server = g_strdup_printf("cvmseald %s", version);
+    dict = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
+    look_up_text(dict, "tpm-error", &info->tpm_error);
+    look_up_text(dict, "tpm-manufacturer", &info->tpm_manufacturer);
+    look_up_text(dict, "tpm-srk-name", &info->tpm_srk_name);
+    (void)g_variant_lookup(dict, "tpm-available", "b", &info->tpm_available);
+    (void)g_variant_lookup(dict, "tpm-firmware", "t", &info->tpm_firmware);
+    (void)g_variant_lookup(dict, "tpm-in-lockout", "b", &info->tpm_in_lockout);
+    (void)g_variant_lookup(dict, "tpm-lockout-counter", "u", &info->tpm_lockout_counter);
+    (void)g_variant_lookup(dict, "tpm-lockout-max", "u", &info->tpm_lockout_max);
+    (void)g_variant_lookup(dict, "memory-locked", "b", &info->memory_locked);
+    if (g_variant_lookup(dict, "tpm-banks", "^a&s", &banks)) {
+        g_free(info->tpm_banks);
+        info->tpm_banks = g_strjoinv(", ", (char **)banks);
+    }
+    return g_steal_pointer(&info);
+}
+
+static const CvsBackendClass dbus_class = {
+    .free = dbus_free,
+    .seal = dbus_seal,
+    .generate = dbus_generate,
+    .unseal = dbus_unseal,
+    .list = dbus_list,
+    .describe = dbus_describe,
+    .explain = dbus_explain,
+    .reseal = dbus_reseal,
+    .remove = dbus_remove,
+    .status = dbus_status,
+};
+
+CvsBackend *
+cvs_backend_dbus_new(const char *bus, GError **error)
+{
+    g_autoptr(GDBusConnection) connection = NULL;
+    g_autoptr(GError) local = NULL;
+    Dbus *dbus = NULL;
+
+    if (g_str_equal(bus, "system"))
+        connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, &local);
+    else if (g_str_equal(bus, "session"))
+        connection = g_bus_get_sync(G_BUS_TYPE_SESSION, NULL, &local);
+    else
+        connection = g_dbus_connection_new_for_address_sync(
+            bus,
+            G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+            NULL, NULL, &local);
+    if (connection == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED, "cannot reach the %s%s: %s",
+                    strchr(bus, ':') ? "bus at " : bus, strchr(bus, ':') ? bus : " bus",
+                    local->message);
+        return NULL;
+    }
+    /* The end of the bus is an error of the call that waits, not of the process. */
+    g_dbus_connection_set_exit_on_close(connection, FALSE);
+    dbus = g_new0(Dbus, 1);
+    dbus->parent.class = &dbus_class;
+    dbus->connection = g_steal_pointer(&connection);
+    return &dbus->parent;
+}

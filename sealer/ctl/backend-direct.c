@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/error.h"
+#include "base/hex.h"
+#include "ctl/backend.h"
+#include "release/release.h"
+
+#include <unistd.h>
+
+/* The daemon may be at the same key. */
+#define LOCK_TIMEOUT_MS 10000
+
+typedef struct {
+    CvsBackend parent;
+    char *vault;
+    char *policies;
+    const char *folders[3];
+    CvsTpm *tpm;
+    CvsStore *store; /* opened by the first call that needs it */
+} Direct;
+
+static void
+direct_free(CvsBackend *backend)
+{
+    Direct *direct = (Direct *)backend;
+
+    g_clear_pointer(&direct->store, cvs_store_close);
+    g_clear_pointer(&direct->tpm, cvs_tpm_free);
+    g_free(direct->vault);
+    g_free(direct->policies);
+    g_free(direct);
+}
+
+static gboolean
+resolve_owner(const char *text, CvsOwner *ret_owner, GError **error)
+{
+    if (!g_str_equal(text, "self"))
+        return cvs_owner_parse(text, ret_owner, error);
+    *ret_owner = (CvsOwner){.kind = CVS_OWNER_UID, .uid = geteuid()};
+    return TRUE;
+}
+
+static gboolean
+open_store(Direct *direct, gboolean create, GError **error)
+{
+    if (direct->store == NULL)
+        direct->store = cvs_store_open(direct->vault, create, error);
+    return direct->store != NULL;
+}
+
+static CvsRelease
+release_of(const Direct *direct)
+{
+    return (CvsRelease){
+        .tpm = direct->tpm,
+        .store = direct->store,
+        .profile_folders = direct->folders,
+        .lock_timeout_ms = LOCK_TIMEOUT_MS,
+    };
+}
+
+static gboolean
+direct_seal(CvsBackend *backend, const char *owner_text, const char *name, const CvsSecret *secret,
+            const CvsSealRequest *request, char **ret_id, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    const CvsSealOptions options = {
+        .profile = request->profile,
+        .pcrs = request->pcrs,
+        .bank = request->bank,
+        .allow_unmeasured = request->allow_unmeasured,
+        .replace = request->replace,
+        .pin = request->pin,
+        .want_recovery_key = request->deliver_recovery_key != NULL,
+        .deliver_recovery_key = request->deliver_recovery_key,
+        .deliver_data = request->deliver_data,
+    };
+    CvsRelease release;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, TRUE, error))
+        return FALSE;
+    release = release_of(direct);
+    return cvs_release_seal(&release, &owner, name, secret, &options, ret_id, error);
+}
+
+static gboolean
+direct_generate(CvsBackend *backend, const char *owner, const char *name, guint32 size,
+                const CvsSealRequest *request, char **ret_id, GError **error)
+{
+    g_autoptr(CvsSecret) secret = cvs_secret_new_random(size, error);
+
+    return secret && direct_seal(backend, owner, name, secret, request, ret_id, error);
+}
+
+static CvsSecret *
+direct_unseal(CvsBackend *backend, const char *owner_text, const char *name, const CvsSecret *pin,
+              GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    CvsRelease release;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
+        return NULL;
+    release = release_of(direct);
+    return cvs_release_unseal(&release, &owner, name, pin, error);
+}
+
+static void
+fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
+{
+    gboolean is_tpm2 = cvs_key_file_get_slot_kind(key, n) == CVS_SLOT_TPM2;
+    CvsSlotInfo *slot = cvs_key_info_add_slot(info, is_tpm2 ? "tpm2" : "recovery");
+    const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, n);
+    CvsPcrSelection selection;
+    guint8 digest[32];
+
+    if (tpm2 == NULL) {
+        info->recovery = TRUE;
+        return;
+    }
+    slot->generation = tpm2->generation;
+    slot->pin = cvs_policy_needs_pin(tpm2->policy);
+    g_free(slot->profile);
+    slot->profile = g_strdup(tpm2->profile);
+    if (cvs_policy_get_pcr(tpm2->policy, &selection, digest)) {
+        g_free(slot->pcrs);
+        slot->pcrs = cvs_pcr_mask_format(selection.mask);
+        g_free(slot->bank);
+        slot->bank = g_strdup(cvs_hash_name(selection.bank));
+    }
+    if (tpm2->generation < *newest)
+        return;
+    *newest = tpm2->generation;
+    info->pin = slot->pin;
+    g_free(info->profile);
+    info->profile = g_strdup(slot->profile);
+    g_free(info->pcrs);
+    info->pcrs = g_strdup(slot->pcrs);
+    g_free(info->bank);
+    info->bank = g_strdup(slot->bank);
+}
+
+static CvsKeyInfo *
+describe_key(const CvsKeyFile *key)
+{
+    g_autofree char *owner = cvs_owner_format(cvs_key_file_get_owner(key));
+    CvsKeyInfo *info = cvs_key_info_new(cvs_key_file_get_name(key), owner);
+    guint32 newest = 0;
+
+    g_free(info->id);
+    info->id = g_strdup(cvs_key_file_get_id(key));
+    info->size = cvs_key_file_get_secret_size(key);
+    info->created = cvs_key_file_get_created(key);
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++)
+        fill_slot(info, key, i, &newest);
+    return info;
+}
+
+static void
+free_info(gpointer data)
+{
+    cvs_key_info_free(data);
+}
+
+static GPtrArray *
+direct_list(CvsBackend *backend, const char *owner_text, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(free_info);
+    g_autoptr(GPtrArray) entries = NULL;
+    CvsOwner owner;
+
+    if ((owner_text && !resolve_owner(owner_text, &owner, error)) ||
+        !open_store(direct, FALSE, error))
+        return NULL;
+    entries = cvs_store_list(direct->store, owner_text ? &owner : NULL, error);
+    if (entries == NULL)
+        return NULL;
+    for (guint i = 0; i < entries->len; i++) {
+        const CvsStoreEntry *entry = g_ptr_array_index(entries, i);
+
+        if (entry->key) {
+            g_ptr_array_add(keys, describe_key(entry->key));
+        } else {
+            g_autofree char *formatted = cvs_owner_format(&entry->owner);
+            CvsKeyInfo *info = cvs_key_info_new(entry->name, formatted);
+
+            info->error = g_strdup(entry->error->message);
+            g_ptr_array_add(keys, info);
+        }
+    }
+    return g_steal_pointer(&keys);
+}
+
+static CvsKeyInfo *
+direct_describe(CvsBackend *backend, const char *owner_text, const char *name, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    g_autoptr(CvsKeyFile) key = NULL;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
+        return NULL;
+    key = cvs_store_load(direct->store, &owner, name, error);
+    return key ? describe_key(key) : NULL;
+}
+
+static char *
+direct_explain(CvsBackend *backend, const char *owner_text, const char *name, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    CvsRelease release;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
+        return NULL;
+    release = release_of(direct);
+    return cvs_release_explain(&release, &owner, name, error);
+}
+
+static gboolean
+direct_reseal(CvsBackend *backend, const char *owner_text, const char *name,
+              const CvsResealRequest *request, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    const CvsResealOptions options = {
+        .pin = request->pin,
+        .recovery_key = request->recovery_key,
+        .allow_unmeasured = request->allow_unmeasured,
+    };
+    CvsRelease release;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
+        return FALSE;
+    release = release_of(direct);
+    return cvs_release_reseal(&release, &owner, name, &options, error);
+}
+
+static gboolean
+direct_remove(CvsBackend *backend, const char *owner_text, const char *name, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    CvsRelease release;
+    CvsOwner owner;
+
+    if (!resolve_owner(owner_text, &owner, error) || !open_store(direct, FALSE, error))
+        return FALSE;
+    release = release_of(direct);
+    return cvs_release_remove(&release, &owner, name, error);
+}
+
+static void
+replace_text(char **text, char *with)
+{
+    g_free(*text);
+    *text = with;
+}
+
+static CvsStatusInfo *
+direct_status(CvsBackend *backend, GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
+    /* So that there is one of which it can be said. */
+    g_autoptr(CvsSecret) probe = cvs_secret_new(1);
+    g_autoptr(GError) local = NULL;
+    CvsTpmInfo tpm;
+    const char *banks[3] = {NULL};
+    guint n_banks = 0;
+    GBytes *srk = NULL;
+
+    replace_text(&info->server, g_strdup("none: this process"));
+    info->tpm_available = cvs_tpm_get_info(direct->tpm, &tpm, &local);
+    if (!info->tpm_available) {
+        replace_text(&info->tpm_error, g_strdup(local->message));
+        info->memory_locked = cvs_secret_all_locked();
+        return g_steal_pointer(&info);
+    }
+    replace_text(&info->tpm_manufacturer, g_strdup(tpm.manufacturer));
+    info->tpm_firmware = tpm.firmware;
+    if (tpm.has_sha256)
+        banks[n_banks++] = "sha256";
+    if (tpm.has_sha384)
+        banks[n_banks++] = "sha384";
+    replace_text(&info->tpm_banks, g_strjoinv(", ", (char **)banks));
+    info->tpm_in_lockout = tpm.in_lockout;
+    info->tpm_lockout_counter = tpm.lockout_counter;
+    info->tpm_lockout_max = tpm.lockout_max;
+    srk = cvs_tpm_get_srk_name(direct->tpm, FALSE, &local);
+    if (srk)
+        replace_text(&info->tpm_srk_name,
+                     cvs_hex_encode(g_bytes_get_data(srk, NULL), g_bytes_get_size(srk)));
+    else if (!g_error_matches(local, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED))
+        replace_text(&info->tpm_error, g_strdup(local->message));
+    info->memory_locked = cvs_secret_all_locked();
+    return g_steal_pointer(&info);
+}
+
+static const CvsBackendClass direct_class = {
+    .free = direct_free,
+    .seal = direct_seal,
+    .generate = direct_generate,
+    .unseal = direct_unseal,
+    .list = direct_list,
+    .describe = direct_describe,
+    .explain = direct_explain,
+    .reseal = direct_reseal,
+    .remove = direct_remove,
+    .status = direct_status,
+};
+
+CvsBackend *
+cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies)
+{
+    Direct *direct = g_new0(Direct, 1);
+
+    direct->parent.class = &direct_class;
+    direct->vault = g_strdup(vault ? vault : CVS_STATE_DIR);
+    direct->policies = g_strdup(policies);
+    if (policies) {
+        direct->folders[0] = direct->policies;
+    } else {
+        direct->folders[0] = CVS_SYSCONF_DIR "/policies";
+        direct->folders[1] = CVS_LIB_DIR "/policies";
+    }
+    direct->tpm = cvs_tpm_new(tcti);
+    return &direct->parent;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a command needs done, by the daemon (backend-dbus.c) or by this process with the TPM and the
+ * vault (backend-direct.c). Commands know only this file. All calls block; errors are those of
+ * base/error.h with the reasons of whoever refused. */
+
+#include "base/digest.h"
+#include "base/secret.h"
+
+#include <glib.h>
+
+typedef struct {
+    char *kind; /* "tpm2", "recovery" */
+    guint32 generation;
+    char *profile;
+    char *pcrs; /* "0+2+7" */
+    char *bank;
+    gboolean pin;
+} CvsSlotInfo;
+
+/* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
+ * only name, owner and error are set. */
+typedef struct {
+    char *name;
+    char *owner; /* "system", "uid:N", "unit:NAME.service" */
+    char *id;
+    guint64 size;
+    gint64 created;
+    char *pcrs; /* of the newest tpm2 slot, as the next three; "" if there is none */
+    char *bank;
+    char *profile;
+    gboolean pin;
+    gboolean recovery;
+    char *error;      /* NULL: the key can be read */
+    GPtrArray *slots; /* CvsSlotInfo*, by describe() only; else empty */
+} CvsKeyInfo;
+
+CvsKeyInfo *cvs_key_info_new(const char *name, const char *owner);
+CvsSlotInfo *cvs_key_info_add_slot(CvsKeyInfo *info, const char *kind);
+void cvs_key_info_free(CvsKeyInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyInfo, cvs_key_info_free)
+
+typedef struct {
+    char *server; /* "cvmseald 0.1.0", or "no daemon: this process"; never NULL */
+    gboolean tpm_available;
+    char *tpm_error; /* if it is not available; "" otherwise */
+    char *tpm_manufacturer;
+    guint64 tpm_firmware;
+    char *tpm_banks; /* "sha256, sha384" */
+    gboolean tpm_in_lockout;
+    guint32 tpm_lockout_counter;
+    guint32 tpm_lockout_max;
+    char *tpm_srk_name; /* hex; "": none yet */
+    gboolean memory_locked;
+} CvsStatusInfo;
+CvsStatusInfo *cvs_status_info_new(void);
+void cvs_status_info_free(CvsStatusInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsStatusInfo, cvs_status_info_free)
+
+/* How to seal. NULL and 0: as the profile says. */
+typedef struct {
+    const char *profile;
+    guint32 pcrs;
+    const CvsHash *bank;
+    gboolean replace;
+    gboolean allow_unmeasured;
+    const CvsSecret *pin;
+    /* Set: a recovery key is wanted, and this is called with it, at most once. If it fails, so does
+     * the sealing; over the bus the key is sealed by then, and the error says so. */
+    gboolean (*deliver_recovery_key)(const CvsSecret *recovery_key, gpointer data, GError **error);
+    gpointer deliver_data;
+} CvsSealRequest;
+
+typedef struct {
+    const CvsSecret *pin;
+    const CvsSecret *recovery_key;
+    gboolean allow_unmeasured;
+} CvsResealRequest;
+
+typedef struct _CvsBackend CvsBackend;
+
+typedef struct {
+    void (*free)(CvsBackend *backend);
+    gboolean (*seal)(CvsBackend *backend, const char *owner, const char *name,
+                     const CvsSecret *secret, const CvsSealRequest *request, char **ret_id,
+                     GError **error);
+    gboolean (*generate)(CvsBackend *backend, const char *owner, const char *name, guint32 size,
+                         const CvsSealRequest *request, char **ret_id, GError **error);
+    CvsSecret *(*unseal)(CvsBackend *backend, const char *owner, const char *name,
+                         const CvsSecret *pin, GError **error);
+    /* CvsKeyInfo*; owner NULL: of all owners. */
+    GPtrArray *(*list)(CvsBackend *backend, const char *owner, GError **error);
+    CvsKeyInfo *(*describe)(CvsBackend *backend, const char *owner, const char *name,
+                            GError **error);
+    /* JSON text as cvs_release_explain() gives it. */
+    char *(*explain)(CvsBackend *backend, const char *owner, const char *name, GError **error);
+    gboolean (*reseal)(CvsBackend *backend, const char *owner, const char *name,
+                       const CvsResealRequest *request, GError **error);
+    gboolean (*remove)(CvsBackend *backend, const char *owner, const char *name, GError **error);
+    CvsStatusInfo *(*status)(CvsBackend *backend, GError **error);
+} CvsBackendClass;
+
+/* First member of each backend. */
+struct _CvsBackend {
+    const CvsBackendClass *class;
+};
+
+/* bus: "system", "session" or an address. Failed if there is no such bus. */
+CvsBackend *cvs_backend_dbus_new(const char *bus, GError **error);
+/* NULL: the defaults. Opens nothing yet. */
+CvsBackend *cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies);
+void cvs_backend_free(CvsBackend *backend);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsBackend, cvs_backend_free)

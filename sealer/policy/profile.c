@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "policy/profile.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <string.h>
+
+#define NAME_MAX_BYTES 64
+#define SUFFIX ".policy"
+#define PIN_MINIMUM_LENGTH_DEFAULT 4
+/* The TPM takes as many bytes of authorisation as the object's name algorithm has, SHA-256. */
+#define PIN_MINIMUM_LENGTH_MAX 32
+
+CvsProfile *
+cvs_profile_ref(CvsProfile *profile)
+{
+    g_atomic_ref_count_inc(&profile->refs);
+    return profile;
+}
+
+void
+cvs_profile_unref(CvsProfile *profile)
+{
+    if (profile == NULL || !g_atomic_ref_count_dec(&profile->refs))
+        return;
+    g_free(profile->name);
+    g_free(profile->description);
+    g_free(profile);
+}
+
+gboolean
+cvs_profile_name_is_valid(const char *name)
+{
+    gsize length =
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+    return length > 0 && length <= NAME_MAX_BYTES && name[length] == '\0' && name[0] != '.';
+}
+
+/* A piece of the file for an error message: short, and without what a terminal would obey. */
+static char *
+quote(const char *text)
+{
+    GString *out = g_string_new("\"");
+    guint n = 0;
+
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (++n > 40) {
+            g_string_append(out, "...");
+            break;
+        }
+        g_string_append_unichar(out, g_unichar_isprint(c) ? c : '?');
+    }
+    g_string_append_c(out, '"');
+    return g_string_free(out, FALSE);
+}
+
+static gboolean
+bad_value(GError **error, const char *value, const char *wanted)
+{
+    g_autofree char *quoted = quote(value);
+
+    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s is not %s", quoted, wanted);
+    return FALSE;
+}
+
+static gboolean
+parse_boolean(const char *value, gboolean *ret, GError **error)
+{
+    if (g_str_equal(value, "yes") || g_str_equal(value, "true"))
+        *ret = TRUE;
+    else if (g_str_equal(value, "no") || g_str_equal(value, "false"))
+        *ret = FALSE;
+    else
+        return bad_value(error, value, "yes or no");
+    return TRUE;
+}
+
+static gboolean
+parse_rule(const char *value, CvsProfileRule *ret, GError **error)
+{
+    if (g_str_equal(value, "optional"))
+        *ret = CVS_PROFILE_OPTIONAL;
+    else if (g_str_equal(value, "required"))
+        *ret = CVS_PROFILE_REQUIRED;
+    else if (g_str_equal(value, "forbidden"))
+        *ret = CVS_PROFILE_FORBIDDEN;
+    else
+        return bad_value(error, value, "optional, required or forbidden");
+    return TRUE;
+}
+
+static gboolean
+parse_description(CvsProfile *profile, const char *value, GError **error)
+{
+    /* It is shown in terminals. */
+    for (const char *p = value; *p; p = g_utf8_next_char(p))
+        if (!g_unichar_isprint(g_utf8_get_char(p)))
+            return bad_value(error, value, "one line of printable text");
+    g_free(profile->description);
+    profile->description = g_strdup(value);
+    return TRUE;
+}
+
+static gboolean
+parse_pcrs(CvsProfile *profile, const char *value, GError **error)
+{
+    return cvs_pcr_mask_parse(value, &profile->pcrs, error);
+}
+
+static gboolean
+parse_bank(CvsProfile *profile, const char *value, GError **error)
+{
+    return cvs_pcr_bank_parse(value, &profile->bank, error);
+}
+
+static gboolean
+parse_required_pcrs(CvsProfile *profile, const char *value, GError **error)
+{
+    if (*value == '\0') {
+        profile->required_pcrs = 0;
+        return TRUE;
+    }
+    return cvs_pcr_mask_parse(value, &profile->required_pcrs, error);
+}
+
+static gboolean
+parse_allow_unmeasured(CvsProfile *profile, const char *value, GError **error)
+{
+    return parse_boolean(value, &profile->allow_unmeasured, error);
+}
+
+static gboolean
+parse_pin(CvsProfile *profile, const char *value, GError **error)
+{
+    return parse_rule(value, &profile->pin, error);
+}
+
+static gboolean
+parse_pin_minimum_length(CvsProfile *profile, const char *value, GError **error)
+{
+    guint64 length;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 1, PIN_MINIMUM_LENGTH_MAX, &length, NULL))
+        return bad_value(error, value, "a number from 1 to " G_STRINGIFY(PIN_MINIMUM_LENGTH_MAX));
+    profile->pin_min_length = (guint)length;
+    return TRUE;
+}
+
+static gboolean
+parse_recovery(CvsProfile *profile, const char *value, GError **error)
+{
+    return parse_rule(value, &profile->recovery, error);
+}
+
+static const char *const groups[] = {"Profile", "Registers", "Secrets"};
+
+enum {
+    KEY_DESCRIPTION,
+    KEY_PCRS,
+    KEY_BANK,
+    KEY_REQUIRED_PCRS,
+    KEY_ALLOW_UNMEASURED,
+    KEY_PIN,
+    KEY_PIN_MINIMUM_LENGTH,
+    KEY_RECOVERY,
+    N_KEYS
+};
+
+static const struct {
+    guint group;
+    const char *name;
+    gboolean (*parse)(CvsProfile *profile, const char *value, GError **error);
+} keys[N_KEYS] = {
+    [KEY_DESCRIPTION] = {0, "Description", parse_description},
+    [KEY_PCRS] = {1, "PCRs", parse_pcrs},
+    [KEY_BANK] = {1, "PCRBank", parse_bank},
+    [KEY_REQUIRED_PCRS] = {1, "RequirePCRs", parse_required_pcrs},
+    [KEY_ALLOW_UNMEASURED] = {1, "AllowUnmeasured", parse_allow_unmeasured},
+    [KEY_PIN] = {2, "PIN", parse_pin},
+    [KEY_PIN_MINIMUM_LENGTH] = {2, "PINMinimumLength", parse_pin_minimum_length},
+    [KEY_RECOVERY] = {2, "RecoveryKey", parse_recovery},
+};
+
+/* What is known while the lines go by; line numbers start at 1, 0 is "not seen". */
+typedef struct {
+    CvsProfile *profile;
+    const char *file;
+    guint line;
+    guint group; /* index into groups, G_N_ELEMENTS(groups) before the first */
+    guint group_line[G_N_ELEMENTS(groups)];
+    guint key_line[N_KEYS];
+} Scan;
+
+static void set_error_at(GError **error, const Scan *scan, guint line, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
+static void
+set_error_at(GError **error, const Scan *scan, guint line, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s:%u: %s", scan->file, line, message);
+}
+
+static gboolean
+scan_group(Scan *scan, const char *name, GError **error)
+{
+    g_autofree char *quoted = quote(name);
+
+    for (guint i = 0; i < G_N_ELEMENTS(groups); i++) {
+        if (!g_str_equal(name, groups[i]))
+            continue;
+        if (scan->group_line[i] != 0) {
+            set_error_at(error, scan, scan->line, "the group [%s] is there already, in line %u",
+                         name, scan->group_line[i]);
+            return FALSE;
+        }
+        scan->group = i;
+        scan->group_line[i] = scan->line;
+        return TRUE;
+    }
+    set_error_at(error, scan, scan->line,
+                 "unknown group %s; there are [Profile], [Registers] "
+                 "and [Secrets]",
+                 quoted);
+    return FALSE;
+}
+
+/* The value as GKeyFile reads it: its escapes are the format's, not ours. */
+static char *
+unescape(const char *raw, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) local = NULL;
+    g_autofree char *value = NULL;
+
+    g_key_file_set_value(file, "g", "k", raw);
+    value = g_key_file_get_string(file, "g", "k", &local);
+    /* With an error it can still give a string. */
+    if (local) {
+        bad_value(error, raw, "text with valid escapes (\\s \\n \\t \\r \\\\)");
+        return NULL;
+    }
+    return g_steal_pointer(&value);
+}
+
+static gboolean
+scan_key(Scan *scan, const char *name, const char *raw, GError **error)
+{
+    g_autofree char *quoted = quote(name);
+    g_autofree char *value = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (scan->group == G_N_ELEMENTS(groups)) {
+        set_error_at(error, scan, scan->line, "the key %s stands before the first group", quoted);
+        return FALSE;
+    }
+    for (guint i = 0; i < N_KEYS; i++) {
+        if (keys[i].group != scan->group || !g_str_equal(name, keys[i].name))
+            continue;
+        if (scan->key_line[i] != 0) {
+            set_error_at(error, scan, scan->line, "the key %s is there already, in line %u", name,
+                         scan->key_line[i]);
+            return FALSE;
+        }
+        scan->key_line[i] = scan->line;
+        value = unescape(raw, &local);
+        if (value == NULL || !keys[i].parse(scan->profile, value, &local)) {
+            set_error_at(error, scan, scan->line, "%s: %s", name, local->message);
+            return FALSE;
+        }
+        return TRUE;
+    }
+    set_error_at(error, scan, scan->line, "unknown key %s in the group [%s]", quoted,
+                 groups[scan->group]);
+    return FALSE;
+}
+
+/* One line without its end, changed in place. */
+static gboolean
+scan_line(Scan *scan, char *line, GError **error)
+{
+    g_autofree char *quoted = NULL;
+    char *equals;
+
+    g_strstrip(line);
+    if (line[0] == '\0' || line[0] == '#')
+        return TRUE;
+
+    if (line[0] == '[' && g_str_has_suffix(line, "]")) {
+        line[strlen(line) - 1] = '\0';
+        return scan_group(scan, line + 1, error);
+    }
+
+    equals = strchr(line, '=');
+    if (equals == NULL || equals == line) {
+        quoted = quote(line);
+        set_error_at(error, scan, scan->line, "%s is no group, no KEY=VALUE and no # comment",
+                     quoted);
+        return FALSE;
+    }
+    *equals = '\0';
+    return scan_key(scan, g_strchomp(line), g_strchug(equals + 1), error);
+}
+
+/* What no single line shows. */
+static gboolean
+check_whole(const Scan *scan, GError **error)
+{
+    const CvsProfile *profile = scan->profile;
+    guint32 resettable = (profile->pcrs | profile->required_pcrs) & CVS_PCR_MASK_RESETTABLE;
+
+    if (scan->key_line[KEY_PCRS] == 0) {
+        set_error_at(error, scan, MAX(scan->group_line[keys[KEY_PCRS].group], 1),
+                     "the key PCRs is missing in the group [Registers]");
+        return FALSE;
+    }
+    if ((profile->required_pcrs & ~profile->pcrs) != 0) {
+        set_error_at(error, scan, scan->key_line[KEY_REQUIRED_PCRS],
+                     "RequirePCRs: PCR %d is not among the PCRs of line %u",
+                     g_bit_nth_lsf(profile->required_pcrs & ~profile->pcrs, -1),
+                     scan->key_line[KEY_PCRS]);
+        return FALSE;
+    }
+    if (resettable != 0 && !profile->allow_unmeasured) {
+        set_error_at(error, scan, scan->key_line[KEY_PCRS],
+                     "PCRs: PCR %d can be reset by software; that needs AllowUnmeasured=yes",
+                     g_bit_nth_lsf(resettable, -1));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* The line in which the offset lies. */
+static guint
+line_of(const char *data, gsize offset)
+{
+    guint line = 1;
+
+    for (gsize i = 0; i < offset; i++)
+        line += data[i] == '\n';
+    return line;
+}
+
+CvsProfile *
+cvs_profile_parse(const char *name, const char *file, const void *data, gsize size, GError **error)
+{
+    g_autoptr(CvsProfile) profile = g_new0(CvsProfile, 1);
+    g_auto(GStrv) lines = NULL;
+    g_autofree char *text = NULL;
+    const char *end;
+    Scan scan = {.profile = profile, .file = file, .group = G_N_ELEMENTS(groups)};
+
+    g_atomic_ref_count_init(&profile->refs);
+    profile->name = g_strdup(name);
+    profile->description = g_strdup("");
+    profile->bank = CVS_SHA256;
+    profile->pin_min_length = PIN_MINIMUM_LENGTH_DEFAULT;
+
+    if (size > CVS_PROFILE_SIZE_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+                    "%s has %zu bytes; a profile has at most %d", file, size, CVS_PROFILE_SIZE_MAX);
+        return NULL;
+    }
+    /* Stops at a NUL too. */
+    if (!g_utf8_validate_len(data, size, &end)) {
+        gsize offset = (gsize)(end - (const char *)data);
+
+        set_error_at(error, &scan, line_of(data, offset), "%s",
+                     *end == '\0' ? "a NUL byte; a profile is text" : "this is not UTF-8");
+        return NULL;
+    }
+
+    text = g_strndup(data, size);
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        scan.line = i + 1;
+        if (!scan_line(&scan, lines[i], error))
+            return NULL;
+    }
+    if (!check_whole(&scan, error))
+        return NULL;
+    return g_steal_pointer(&profile);
+}
+
+/* The file, NULL without an error if the folder or the file is not there. */
+static GBytes *
+read_from(const char *folder, const char *file, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) bytes = NULL;
+    CVS_AUTO_FD int dir = cvs_dir_open(folder, FALSE, 0, &local);
+
+    if (dir >= 0)
+        bytes = cvs_file_read(dir, file, CVS_PROFILE_SIZE_MAX, &local);
+    if (local && !g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
+        g_propagate_prefixed_error(error, g_steal_pointer(&local), "profile in %s: ", folder);
+    return g_steal_pointer(&bytes);
+}
+
+CvsProfile *
+cvs_profile_load(const char *const *folders, const char *name, GError **error)
+{
+    g_autofree char *file = NULL;
+    g_autofree char *searched = NULL;
+    g_autoptr(GError) missing = NULL;
+
+    if (!cvs_profile_name_is_valid(name)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "no name of a profile: 1 to %d characters of A-Z a-z 0-9 . _ -, "
+                    "not starting with a dot",
+                    NAME_MAX_BYTES);
+        return NULL;
+    }
+
+    file = g_strconcat(name, SUFFIX, NULL);
+    for (guint i = 0; folders[i]; i++) {
+        g_autoptr(GError) local = NULL;
+        g_autoptr(GBytes) bytes = read_from(folders[i], file, &local);
+        g_autofree char *path = NULL;
+        gconstpointer data;
+        gsize size;
+
+        /* A more important file that cannot be read must not give way to a less important one. */
+        if (local) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+        if (bytes == NULL)
+            continue;
+        data = g_bytes_get_data(bytes, &size);
+        path = g_build_filename(folders[i], file, NULL);
+        return cvs_profile_parse(name, path, data ? data : "", size, error);
+    }
+
+    searched = g_strjoinv(", ", (char **)folders);
+    g_set_error(&missing, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                "there is no profile \"%s\": no %s in %s", name, file, searched);
+    cvs_error_add_reason(missing, CVS_REASON_PROFILE_MISSING, "", name,
+                         "the profile %s is not installed", name);
+    g_propagate_error(error, g_steal_pointer(&missing));
+    return NULL;
+}

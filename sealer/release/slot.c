@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "release/slot.h"
+#include "base/error.h"
+#include "release/state.h"
+
+#include <string.h>
+
+/* A boot that still measures can change a PCR between our reading and our sealing; it does not do
+ * so for long. */
+#define TRIES 4
+#define TPM_SECRET_SIZE 32
+
+void
+cvs_new_slot_clear(CvsNewSlot *made)
+{
+    g_clear_pointer(&made->slot, cvs_tpm2_slot_free);
+    g_clear_pointer(&made->tpm_secret, cvs_secret_unref);
+    g_clear_pointer(&made->record, g_free);
+}
+
+/* One try; PcrMismatch if a PCR changed under it. */
+static gboolean
+make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *ret_made,
+          GError **error)
+{
+    g_auto(CvsNewSlot) made = {0};
+    g_autoptr(CvsSecret) back = NULL;
+    CvsPcrValues pcrs;
+    guint8 digest[32];
+
+    if (!cvs_tpm_read_pcrs(release->tpm, &request->selection, &pcrs, error))
+        return FALSE;
+    if (!request->allow_unmeasured && !request->profile->allow_unmeasured &&
+        !cvs_pcr_values_check_measured(&pcrs, error))
+        return FALSE;
+
+    made.slot = g_new0(CvsTpm2Slot, 1);
+    made.slot->policy = cvs_policy_new();
+    made.slot->factors = CVS_FACTOR_TPM2;
+    made.slot->generation = request->generation;
+    made.slot->profile = g_strdup(request->profile->name);
+    cvs_pcr_values_digest(&pcrs, digest);
+    cvs_policy_add_pcr(made.slot->policy, &request->selection, digest);
+    if (request->pin)
+        cvs_policy_add_auth_value(made.slot->policy);
+    made.record = cvs_state_record(&pcrs);
+    made.slot->state = cvs_state_digest(made.record);
+
+    made.tpm_secret = cvs_secret_new_random(TPM_SECRET_SIZE, error);
+    if (made.tpm_secret == NULL || !cvs_tpm_seal(release->tpm, made.slot->policy, made.tpm_secret,
+                                                 request->pin, &made.slot->object, error))
+        return FALSE;
+    back = cvs_tpm_unseal(release->tpm, made.slot->policy, &made.slot->object, request->pin, error);
+    if (back == NULL)
+        return FALSE;
+    if (!cvs_secret_equal(back, made.tpm_secret)) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE,
+                            "the TPM gave back something else than was sealed in it; nothing was "
+                            "written");
+        return FALSE;
+    }
+    *ret_made = made;
+    memset(&made, 0, sizeof made);
+    return TRUE;
+}
+
+gboolean
+cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *ret_made,
+              GError **error)
+{
+    for (int i = 0; i < TRIES; i++) {
+        g_autoptr(GError) local = NULL;
+
+        if (make_once(release, request, ret_made, &local))
+            return TRUE;
+        if (!g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BUSY,
+                        "the PCRs change while the key is sealed; try again when the boot is over");
+    return FALSE;
+}
+
+gboolean
+cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
+              GError **error)
+{
+    const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, slot);
+    gboolean needs_pin = cvs_policy_needs_pin(tpm2->policy);
+    g_autoptr(CvsSecret) tpm_secret = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (needs_pin && pin == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED, "the key %s wants a PIN",
+                    cvs_key_file_get_name(key));
+        return FALSE;
+    }
+    tpm_secret =
+        cvs_tpm_unseal(release->tpm, tpm2->policy, &tpm2->object, needs_pin ? pin : NULL, &local);
+    if (tpm_secret == NULL) {
+        /* A refusal stands whether it can be explained or not. */
+        if (g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH))
+            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL);
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
+}
+
+GArray *
+cvs_slot_order(const CvsKeyFile *key)
+{
+    GArray *order = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
+        const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, i);
+        guint at = 0;
+
+        if (slot == NULL)
+            continue;
+        while (at < order->len &&
+               cvs_key_file_get_tpm2_slot(key, g_array_index(order, guint, at))->generation >=
+                   slot->generation)
+            at++;
+        g_array_insert_val(order, at, i);
+    }
+    return order;
+}
+
+gboolean
+cvs_slot_prove(GBytes *file, guint slot, const CvsSecret *tpm_secret, const CvsSecret *secret,
+               GError **error)
+{
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(CvsSecret) back = NULL;
+
+    key = cvs_key_file_parse(g_bytes_get_data(file, NULL), g_bytes_get_size(file), error);
+    if (key == NULL || !cvs_key_file_open_tpm2(key, slot, tpm_secret, error))
+        return FALSE;
+    back = cvs_key_file_decrypt(key, error);
+    if (back == NULL)
+        return FALSE;
+    if (!cvs_secret_equal(back, secret)) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
+                            "what was to be written does not give the secret back; nothing was "
+                            "written");
+        return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One tpm2 slot: made for the present state, and opened. */
+
+#include "release/release.h"
+
+/* What a new slot is to be. */
+typedef struct {
+    const CvsProfile *profile;
+    CvsPcrSelection selection;
+    const CvsSecret *pin; /* NULL: none */
+    gboolean allow_unmeasured;
+    guint32 generation;
+} CvsSlotRequest;
+
+/* A slot for the present state, proven: what was sealed was unsealed again and compared. record is
+ * the text of its state record, which the caller stores before the key. */
+typedef struct {
+    CvsTpm2Slot *slot;
+    CvsSecret *tpm_secret;
+    char *record;
+} CvsNewSlot;
+void cvs_new_slot_clear(CvsNewSlot *made);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsNewSlot, cvs_new_slot_clear)
+
+/* Nothing is written to the disk. PcrUnmeasured, TPM errors; Busy if the PCRs keep changing. */
+gboolean cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request,
+                       CvsNewSlot *ret_made, GError **error);
+
+/* Opens the key by one slot: the TPM's policy holds and the KEK fits. On PcrMismatch the reasons
+ * say which PCRs. The profile is not asked here. */
+gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
+                       GError **error);
+
+/* The tpm2 slots of a key, newest generation first: guint indices. */
+GArray *cvs_slot_order(const CvsKeyFile *key);
+
+/* Proves that what would be written gives the secret back by the new slot: parses the bytes, opens
+ * them with the slot's TPM secret and compares. */
+gboolean cvs_slot_prove(GBytes *file, guint slot, const CvsSecret *tpm_secret,
+                        const CvsSecret *secret, GError **error);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "release/conditions.h"
+#include "release/release.h"
+#include "release/slot.h"
+
+/* The newest slot has opened, so what it superseded has no use any more. The key is read again
+ * under its lock: somebody may have resealed it meanwhile, and then the older slots are not ours to
+ * judge. */
+static void
+drop_superseded(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                guint32 opened_generation)
+{
+    g_autoptr(CvsKeyLock) lock = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GArray) order = NULL;
+    guint newest;
+
+    lock = cvs_store_lock(release->store, owner, name, FALSE, 0, NULL);
+    if (lock == NULL)
+        return;
+    key = cvs_store_load(release->store, owner, name, NULL);
+    if (key == NULL)
+        return;
+    order = cvs_slot_order(key);
+    if (order->len < 2)
+        return;
+    newest = g_array_index(order, guint, 0);
+    if (cvs_key_file_get_tpm2_slot(key, newest)->generation != opened_generation)
+        return;
+    for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
+        if (i - 1 != newest && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
+            cvs_key_file_remove_slot(key, i - 1);
+    }
+    (void)cvs_store_save(release->store, lock, key, TRUE, NULL);
+}
+
+/* The first error stands, with the reasons of the others added: the newest slot is the one that was
+ * meant to open. */
+static void
+collect(GError **first, GError *next)
+{
+    const GPtrArray *reasons = NULL;
+
+    if (*first == NULL) {
+        *first = next;
+        return;
+    }
+    reasons = cvs_error_get_reasons(next);
+    for (guint i = 0; reasons && i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        cvs_error_add_reason(*first, reason->code, reason->seen, reason->wanted, "older slot: %s",
+                             reason->detail);
+    }
+    g_error_free(next);
+}
+
+CvsSecret *
+cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
+                   const CvsSecret *pin, GError **error)
+{
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GArray) order = NULL;
+    g_autoptr(GError) refusal = NULL;
+
+    if (!cvs_key_name_check(name, error))
+        return NULL;
+    key = cvs_store_load(release->store, owner, name, error);
+    if (key == NULL)
+        return NULL;
+    order = cvs_slot_order(key);
+    for (guint i = 0; i < order->len; i++) {
+        guint index = g_array_index(order, guint, i);
+        const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
+        g_autoptr(CvsSecret) secret = NULL;
+        GError *local = NULL;
+
+        if (cvs_conditions_check_slot(release, slot, &local) &&
+            cvs_slot_open(release, key, index, pin, &local))
+            secret = cvs_key_file_decrypt(key, &local);
+        if (secret) {
+            if (i == 0 && order->len > 1)
+                drop_superseded(release, owner, name, slot->generation);
+            return g_steal_pointer(&secret);
+        }
+        collect(&refusal, local);
+    }
+    if (refusal == NULL) {
+        refusal = g_error_new(CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                              "the key %s has no slot for a TPM; it opens by its recovery key only",
+                              name);
+        cvs_error_add_reason(refusal, CVS_REASON_NO_SLOT_OPENS, NULL, NULL,
+                             "no tpm2 slot in the file");
+    }
+    g_propagate_prefixed_error(error, g_steal_pointer(&refusal), "cannot unseal %s: ", name);
+    return NULL;
+}

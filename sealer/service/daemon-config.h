@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The daemon's configuration: GKeyFile text, group [Daemon], cvmseald(8). The administrator's file
+ * lies over the shipped one, key by key. A group or key that is not known is an error: a limit that
+ * was misspelt is no limit. */
+
+#include <glib.h>
+
+#define CVS_CONFIG_FILE "cvmseal.conf"
+#define CVS_CONFIG_SIZE_MAX 65536
+
+typedef struct {
+    char *tcti;                  /* TCTI= */
+    char *vault_dir;             /* VaultDir= an absolute path */
+    guint max_requests;          /* MaxRequests= in flight, of all callers; 1 to 4096 */
+    guint max_requests_per_user; /* MaxRequestsPerUser= in flight, of one uid; 1 to 4096 */
+    guint secret_timeout_s;      /* SecretTimeoutSec= seconds to read a descriptor; 1 to 600 */
+    guint max_keys_per_owner;    /* MaxKeysPerOwner= 1 to 1000000 */
+    guint64 max_bytes_per_owner; /* MaxBytesPerOwner= bytes of key files; 65536 to 2^40 */
+} CvsConfig;
+
+void cvs_config_free(CvsConfig *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsConfig, cvs_config_free)
+
+/* What holds when no file says anything. */
+CvsConfig *cvs_config_new(void);
+
+/* Applies one file's text on top. BadFormat with "FILE: …" naming the group or key. */
+gboolean cvs_config_apply(CvsConfig *config, const char *file, const char *text, gsize size,
+                          GError **error);
+
+/* file NULL: the shipped file and then the administrator's, each only if it is there. Otherwise
+ * that file alone, which must be there. */
+CvsConfig *cvs_config_load(const char *file, GError **error);

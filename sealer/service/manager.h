@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The object /org/cvmseal1 with the interface org.cvmseal1.Manager, as dbus/org.cvmseal1.xml says.
+ */
+
+#include "service/service.h"
+
+#define CVS_BUS_NAME "org.cvmseal1"
+#define CVS_OBJECT_PATH "/org/cvmseal1"
+
+/* Puts the object on the service's connection; 0 on error. The service must outlive it. */
+guint cvs_manager_export(CvsService *service, GError **error);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the methods do, once everything about the caller is settled and all secrets are in: these
+ * run in the worker's thread and know nothing of D-Bus but the form of their answers. */
+
+#include "base/secret.h"
+#include "service/daemon-config.h"
+#include "service/options.h"
+#include "tpm/tpm.h"
+#include "vault/store.h"
+
+typedef struct {
+    /* in */
+    const CvsConfig *config;
+    const char *const *profile_folders;
+    gboolean memory_locked;
+    char *name;
+    guint32 size;
+    CvsOwner owner;
+    CvsOptions options;
+    CvsSecret *secret;
+    CvsSecret *pin;
+    CvsSecret *recovery_key;
+    /* out: one of them; the reply is a tuple with a reference (not floating) */
+    GVariant *reply;
+    CvsSecret *released; /* instead of a reply: goes out through a pipe */
+    GError *error;
+} CvsOperation;
+
+void cvs_operation_clear(CvsOperation *op);
+
+typedef void (*CvsOperationFunc)(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+
+void cvs_operation_seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_generate(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_unseal(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_list(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_describe(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_explain(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_remove(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_reseal(CvsTpm *tpm, CvsStore *store, CvsOperation *op);
+void cvs_operation_status(CvsTpm *tpm, CvsStore *store, CvsOperation *op);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service/options.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "policy/profile.h"
+#include "service/secret-in.h"
+#include "service/secret-out.h"
+
+static const struct {
+    const char *name;
+    const char *type;
+    CvsOptionKey key;
+} table[] = {
+    {"owner", "s", CVS_OPTION_OWNER},
+    {"profile", "s", CVS_OPTION_PROFILE},
+    {"pcrs", "s", CVS_OPTION_PCRS},
+    {"bank", "s", CVS_OPTION_BANK},
+    {"replace", "b", CVS_OPTION_REPLACE},
+    {"allow-unmeasured", "b", CVS_OPTION_ALLOW_UNMEASURED},
+    {"pin", "h", CVS_OPTION_PIN},
+    {"recovery-output", "h", CVS_OPTION_RECOVERY_OUTPUT},
+    {"recovery-key", "h", CVS_OPTION_RECOVERY_KEY},
+    {"all", "b", CVS_OPTION_ALL},
+};
+
+void
+cvs_fds_init(CvsFds *fds, GUnixFDList *list)
+{
+    fds->n = 0;
+    fds->fds = list ? g_unix_fd_list_steal_fds(list, &fds->n) : NULL;
+}
+
+int
+cvs_fds_take(CvsFds *fds, gint32 handle, const char *what, GError **error)
+{
+    if (handle < 0 || handle >= fds->n || fds->fds[handle] < 0) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "%s: the message has no such descriptor, or it is named twice", what);
+        return -1;
+    }
+    return cvs_steal_fd(&fds->fds[handle]);
+}
+
+void
+cvs_fds_clear(CvsFds *fds)
+{
+    for (int i = 0; i < fds->n; i++)
+        cvs_close_fd(&fds->fds[i]);
+    g_clear_pointer(&fds->fds, g_free);
+    fds->n = 0;
+}
+
+void
+cvs_options_init(CvsOptions *options)
+{
+    *options = (CvsOptions){.pin_fd = -1, .recovery_output_fd = -1, .recovery_key_fd = -1};
+}
+
+void
+cvs_options_clear(CvsOptions *options)
+{
+    g_clear_pointer(&options->owner, g_free);
+    g_clear_pointer(&options->profile, g_free);
+    cvs_close_fd(&options->pin_fd);
+    cvs_close_fd(&options->recovery_output_fd);
+    cvs_close_fd(&options->recovery_key_fd);
+}
+
+static gboolean
+take_in(GVariant *value, CvsFds *fds, const char *what, int *ret_fd, GError **error)
+{
+    *ret_fd = cvs_fds_take(fds, g_variant_get_handle(value), what, error);
+    return *ret_fd >= 0 && cvs_secret_in_check(*ret_fd, what, error);
+}
+
+static gboolean
+take_out(GVariant *value, CvsFds *fds, const char *what, int *ret_fd, GError **error)
+{
+    *ret_fd = cvs_fds_take(fds, g_variant_get_handle(value), what, error);
+    return *ret_fd >= 0 && cvs_secret_out_check(*ret_fd, error);
+}
+
+static gboolean
+set_profile(GVariant *value, CvsOptions *options, GError **error)
+{
+    const char *name = g_variant_get_string(value, NULL);
+
+    if (!cvs_profile_name_is_valid(name)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT, "\"%s\" is no profile's name",
+                    name);
+        return FALSE;
+    }
+    options->profile = g_strdup(name);
+    return TRUE;
+}
+
+static gboolean
+set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, GError **error)
+{
+    switch (key) {
+    case CVS_OPTION_OWNER:
+        options->owner = g_variant_dup_string(value, NULL);
+        return TRUE;
+    case CVS_OPTION_PROFILE:
+        return set_profile(value, options, error);
+    case CVS_OPTION_PCRS:
+        return cvs_pcr_mask_parse(g_variant_get_string(value, NULL), &options->pcrs, error);
+    case CVS_OPTION_BANK:
+        options->has_bank = TRUE;
+        return cvs_pcr_bank_parse(g_variant_get_string(value, NULL), &options->bank, error);
+    case CVS_OPTION_REPLACE:
+        options->replace = g_variant_get_boolean(value);
+        return TRUE;
+    case CVS_OPTION_ALLOW_UNMEASURED:
+        options->allow_unmeasured = g_variant_get_boolean(value);
+        return TRUE;
+    case CVS_OPTION_PIN:
+        return take_in(value, fds, "PIN", &options->pin_fd, error);
+    case CVS_OPTION_RECOVERY_OUTPUT:
+        return take_out(value, fds, "recovery-output", &options->recovery_output_fd, error);
+    case CVS_OPTION_RECOVERY_KEY:
+        return take_in(value, fds, "recovery key", &options->recovery_key_fd, error);
+    case CVS_OPTION_ALL:
+        options->all = g_variant_get_boolean(value);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+parse_one(const char *name, GVariant *value, guint allowed, guint *seen, CvsFds *fds,
+          CvsOptions *options, GError **error)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+        if (!g_str_equal(table[i].name, name) || !(allowed & table[i].key))
+            continue;
+        if (*seen & table[i].key) {
+            g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                        "option \"%s\" is given twice", name);
+            return FALSE;
+        }
+        if (!g_variant_is_of_type(value, G_VARIANT_TYPE(table[i].type))) {
+            g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                        "option \"%s\" is of type %s, and was given as %s", name, table[i].type,
+                        g_variant_get_type_string(value));
+            return FALSE;
+        }
+        *seen |= table[i].key;
+        return set_option(table[i].key, value, fds, options, error);
+    }
+    g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT, "this method has no option \"%s\"",
+                name);
+    return FALSE;
+}
+
+gboolean
+cvs_options_parse(GVariant *dict, guint allowed, CvsFds *fds, CvsOptions *options, GError **error)
+{
+    gsize n = g_variant_n_children(dict);
+    guint seen = 0;
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) value = NULL;
+        const char *name = NULL;
+
+        g_variant_get_child(dict, i, "{&sv}", &name, &value);
+        if (!parse_one(name, value, allowed, &seen, fds, options, error))
+            return FALSE;
+    }
+    if (options->all && options->owner) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "the options \"all\" and \"owner\" exclude each other");
+        return FALSE;
+    }
+    return TRUE;
+}

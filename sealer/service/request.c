@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "service/request.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "service/bouncer.h"
+#include "service/dbus-error.h"
+#include "service/polkit.h"
+#include "service/secret-in.h"
+#include "service/secret-out.h"
+
+#include <unistd.h>
+
+#define PIN_MAX 256
+/* The written form with room for white space around it. */
+#define RECOVERY_TEXT_MAX 256
+
+typedef struct {
+    CvsService *service;
+    const CvsMethod *method;
+    GDBusMethodInvocation *invocation;
+    CvsCaller *caller; /* NULL until it is known */
+    gboolean counted;
+    gboolean has_owner;
+    int secret_fd;
+    gint64 deadline; /* monotonic: all secrets are in by then */
+    CvsSecret **reading;
+    CvsOperation op;
+} Request;
+
+static void
+request_free(Request *request)
+{
+    CvsService *service = request->service;
+
+    if (request->counted)
+        cvs_requests_leave(service->requests, request->caller->uid);
+    cvs_caller_unref(request->caller);
+    cvs_close_fd(&request->secret_fd);
+    cvs_operation_clear(&request->op);
+    g_free(request);
+    service->open--;
+    if (service->stopping && service->open == 0 && service->drained)
+        service->drained(service->drained_data);
+}
+
+static void
+write_audit(const Request *request)
+{
+    const GError *error = request->op.error;
+    CvsAuditRecord record = {
+        .message_id = request->method->audit_id,
+        .method = request->method->name,
+        .key = request->op.name,
+        .owner = request->has_owner ? &request->op.owner : NULL,
+        .error = error,
+    };
+
+    if (request->caller == NULL)
+        return;
+    /* Whoever is turned away for the crowd comes again, and would crowd the journal too. */
+    if (g_error_matches(error, CVS_ERROR, CVS_ERROR_BUSY))
+        return;
+    if (request->method->audit_id == NULL &&
+        !g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED))
+        return;
+    record.uid = request->caller->uid;
+    record.unit = request->caller->unit;
+    cvs_audit_write(request->service->audit, &record);
+}
+
+/* The secret as a descriptor: everything that can fail is done before anything is sent. */
+static void
+answer_with_secret(Request *request)
+{
+    g_autoptr(GUnixFDList) fds = NULL;
+    int fd = cvs_secret_out_pipe(request->op.released, &request->op.error);
+
+    if (fd < 0)
+        return;
+    fds = g_unix_fd_list_new_from_array(&fd, 1);
+    write_audit(request);
+    g_dbus_method_invocation_return_value_with_unix_fd_list(g_steal_pointer(&request->invocation),
+                                                            g_variant_new("(h)", 0), fds);
+}
+
+static void
+finish(Request *request)
+{
+    if (request->op.error == NULL && request->op.released)
+        answer_with_secret(request);
+    if (request->invocation) {
+        write_audit(request);
+        if (request->op.error)
+            cvs_dbus_error_return(g_steal_pointer(&request->invocation), request->op.error);
+        else
+            g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
+                                                  request->op.reply);
+    }
+    request_free(request);
+}
+
+static void
+fail(Request *request, GError *error)
+{
+    g_clear_error(&request->op.error);
+    request->op.error = error;
+    finish(request);
+}
+
+static void
+run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
+{
+    Request *request = data;
+
+    request->method->run(tpm, store, &request->op);
+}
+
+static void
+on_worked(gpointer data)
+{
+    finish(data);
+}
+
+static void read_secrets(Request *request);
+
+static void
+on_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Request *request = data;
+
+    *request->reading = cvs_secret_in_read_finish(result, &request->op.error);
+    if (*request->reading)
+        read_secrets(request);
+    else
+        finish(request);
+}
+
+static void
+read_one(Request *request, int *fd, const char *what, gsize max, CvsSecret **ret)
+{
+    gint64 left = request->deadline - g_get_monotonic_time();
+
+    request->reading = ret;
+    cvs_secret_in_read(cvs_steal_fd(fd), what, max, (guint)MAX(left / G_USEC_PER_SEC, 1),
+                       request->service->hurry, on_read, request);
+}
+
+/* One after the other; then the work. */
+static void
+read_secrets(Request *request)
+{
+    CvsOperation *op = &request->op;
+
+    if (request->secret_fd >= 0)
+        read_one(request, &request->secret_fd, "secret", CVS_SECRET_MAX, &op->secret);
+    else if (op->options.pin_fd >= 0)
+        read_one(request, &op->options.pin_fd, "PIN", PIN_MAX, &op->pin);
+    else if (op->options.recovery_key_fd >= 0)
+        read_one(request, &op->options.recovery_key_fd, "recovery key", RECOVERY_TEXT_MAX,
+                 &op->recovery_key);
+    else
+        cvs_worker_push(request->service->worker, request->caller->uid, run_in_worker, on_worked,
+                        request);
+}
+
+static void
+admitted(Request *request)
+{
+    request->deadline =
+        g_get_monotonic_time() + request->service->config->secret_timeout_s * G_TIME_SPAN_SECOND;
+    read_secrets(request);
+}
+
+static void
+on_polkit(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Request *request = data;
+
+    if (cvs_polkit_check_finish(result, &request->op.error))
+        admitted(request);
+    else
+        finish(request);
+}
+
+static void
+ask_polkit(Request *request)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(request->invocation);
+    gboolean interactive = (g_dbus_message_get_flags(message) &
+                            G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
+
+    cvs_polkit_check(request->service->connection,
+                     g_dbus_method_invocation_get_sender(request->invocation), CVS_ACTION_MANAGE,
+                     interactive, request->service->hurry, on_polkit, request);
+}
+
+static void
+judge(Request *request)
+{
+    const CvsOwner *owner = request->op.options.all ? NULL : &request->op.owner;
+
+    switch (cvs_bouncer_judge(request->method->name, request->caller, owner)) {
+    case CVS_VERDICT_ALLOWED:
+        admitted(request);
+        return;
+    case CVS_VERDICT_ASK:
+        ask_polkit(request);
+        return;
+    case CVS_VERDICT_REFUSED:
+        break;
+    }
+    fail(request, g_error_new(CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED, "nobody may call %s",
+                              request->method->name));
+}
+
+static void
+on_identified(CvsCaller *caller, const GError *error, gpointer data)
+{
+    Request *request = data;
+
+    if (caller == NULL) {
+        fail(request, g_error_copy(error));
+        return;
+    }
+    request->caller = cvs_caller_ref(caller);
+    if (!cvs_requests_enter(request->service->requests, caller->uid, &request->op.error)) {
+        finish(request);
+        return;
+    }
+    request->counted = TRUE;
+    request->has_owner = cvs_bouncer_resolve_owner(caller, request->op.options.owner,
+                                                   &request->op.owner, &request->op.error);
+    if (request->has_owner)
+        judge(request);
+    else
+        finish(request);
+}
+
+static gboolean
+take_name(Request *request, GVariant *value, GError **error)
+{
+    const char *name = g_variant_get_string(value, NULL);
+
+    if (!cvs_key_name_check(name, error))
+        return FALSE;
+    request->op.name = g_strdup(name);
+    return TRUE;
+}
+
+static gboolean
+take_secret(Request *request, GVariant *value, CvsFds *fds, GError **error)
+{
+    request->secret_fd = cvs_fds_take(fds, g_variant_get_handle(value), "secret", error);
+    return request->secret_fd >= 0 && cvs_secret_in_check(request->secret_fd, "secret", error);
+}
+
+static gboolean
+take_size(Request *request, GVariant *value, GError **error)
+{
+    request->op.size = g_variant_get_uint32(value);
+    if (request->op.size >= 1 && request->op.size <= CVS_SECRET_MAX)
+        return TRUE;
+    g_set_error(error, CVS_ERROR,
+                request->op.size ? CVS_ERROR_TOO_LARGE : CVS_ERROR_INVALID_ARGUMENT,
+                "the size of a secret is 1 to %d bytes, not %u", CVS_SECRET_MAX, request->op.size);
+    return FALSE;
+}
+
+/* GDBus has already held the arguments against the interface's types. */
+static gboolean
+take_arguments(Request *request, GVariant *arguments, CvsFds *fds, GError **error)
+{
+    static const CvsTakes order[] = {CVS_TAKES_NAME, CVS_TAKES_SECRET, CVS_TAKES_SIZE};
+    g_autoptr(GVariant) options = NULL;
+    gsize next = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(order); i++) {
+        g_autoptr(GVariant) value = NULL;
+        gboolean ok = TRUE;
+
+        if (!(request->method->takes & order[i]))
+            continue;
+        value = g_variant_get_child_value(arguments, next++);
+        if (order[i] == CVS_TAKES_NAME)
+            ok = take_name(request, value, error);
+        else if (order[i] == CVS_TAKES_SECRET)
+            ok = take_secret(request, value, fds, error);
+        else
+            ok = take_size(request, value, error);
+        if (!ok)
+            return FALSE;
+    }
+    options = g_variant_get_child_value(arguments, next);
+    return cvs_options_parse(options, request->method->options, fds, &request->op.options, error);
+}
+
+void
+cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvocation *invocation)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
+    Request *request = g_new0(Request, 1);
+    g_auto(CvsFds) fds = {0};
+
+    request->service = service;
+    request->method = method;
+    request->invocation = invocation;
+    request->secret_fd = -1;
+    cvs_options_init(&request->op.options);
+    request->op.config = service->config;
+    request->op.profile_folders = service->profile_folders;
+    request->op.memory_locked = service->memory_locked;
+    service->open++;
+
+    cvs_fds_init(&fds, g_dbus_message_get_unix_fd_list(message));
+    if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), &fds,
+                       &request->op.error))
+        cvs_callers_identify(service->callers, g_dbus_method_invocation_get_sender(invocation),
+                             on_identified, request);
+    else
+        finish(request);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The systemd service that a process belongs to, by its cgroup (cgroups(7), unified hierarchy;
+ * names as in systemd's "Control Group APIs and Delegation"). */
+
+#include <glib.h>
+
+/* text: the contents of /proc/PID/cgroup. The outermost service below system.slice (slices in
+ * between are passed through): whatever lies deeper was made by that service itself, if it was
+ * given the right to. NULL if there is none: sessions, users' own services, scopes, containers. */
+char *cvs_unit_from_cgroup(const char *text);
+
+/* The service of the process that a pidfd stands for. proc: "/proc", or a test's own. The process
+ * is found alive after its cgroup was read, so that the number cannot have gone to another process
+ * meanwhile. NULL also if anything is unclear. */
+char *cvs_unit_from_pidfd(int pidfd, const char *proc);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tpm/tpm.h"
+#include "base/error.h"
+#include "config.h"
+#include "tpm/crypto-callbacks.h"
+#include "tpm/rc.h"
+#include "tpm/session.h"
+#include "tpm/tpm-private.h"
+#include "tpm/wire.h"
+
+static void
+forget_connection_state(CvsTpm *tpm)
+{
+    for (guint i = 0; i < CVS_N_SESSIONS; i++)
+        cvs_session_forget(tpm, (CvsSessionKind)i);
+    tpm->srk = ESYS_TR_NONE;
+    tpm->srk_checked = FALSE;
+    g_clear_pointer(&tpm->srk_name, g_bytes_unref);
+}
+
+CvsTpm *
+cvs_tpm_new(const char *tcti)
+{
+    CvsTpm *tpm = g_new0(CvsTpm, 1);
+
+    tpm->conf = g_strdup(tcti ? tcti : CVS_TPM_DEFAULT_TCTI);
+    forget_connection_state(tpm);
+    return tpm;
+}
+
+void
+cvs_tpm_free(CvsTpm *tpm)
+{
+    if (tpm == NULL)
+        return;
+    cvs_tpm_disconnect(tpm);
+    g_free(tpm->conf);
+    g_free(tpm);
+}
+
+gboolean
+cvs_tpm_connect(CvsTpm *tpm, GError **error)
+{
+    g_autoptr(CvsTcti) tcti = NULL;
+    ESYS_CONTEXT *esys = NULL;
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+
+    if (tpm->esys != NULL)
+        return TRUE;
+    tcti = cvs_tcti_open(tpm->conf, &tpm->watch, error);
+    if (tcti == NULL)
+        return FALSE;
+    rc = Esys_Initialize(&esys, cvs_tcti_context(tcti), NULL);
+    if (rc == TSS2_RC_SUCCESS)
+        rc = cvs_crypto_callbacks_install(esys);
+    if (rc != TSS2_RC_SUCCESS) {
+        Esys_Finalize(&esys);
+        cvs_rc_set_error(rc, "connecting to the TPM", error);
+        return FALSE;
+    }
+    tpm->tcti = g_steal_pointer(&tcti);
+    tpm->esys = esys;
+    return TRUE;
+}
+
+void
+cvs_tpm_disconnect(CvsTpm *tpm)
+{
+    forget_connection_state(tpm);
+    if (tpm->esys != NULL)
+        Esys_Finalize(&tpm->esys);
+    g_clear_pointer(&tpm->tcti, cvs_tcti_close);
+}
+
+/* The TPM tells how long it takes to forgive one wrong try, not how much of that has passed. */
+static void
+set_lockout_error(CvsTpm *tpm, const char *doing, GError **error)
+{
+    CVS_AUTO_ESYS(TPMS_CAPABILITY_DATA) data = NULL;
+    TPMI_YES_NO more = TPM2_NO;
+    guint32 seconds = 0;
+    GError *local = NULL;
+    TSS2_RC rc =
+        Esys_GetCapability(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                           TPM2_CAP_TPM_PROPERTIES, TPM2_PT_LOCKOUT_INTERVAL, 1, &more, &data);
+
+    if (rc == TSS2_RC_SUCCESS && data->capability == TPM2_CAP_TPM_PROPERTIES &&
+        data->data.tpmProperties.count == 1 &&
+        data->data.tpmProperties.tpmProperty[0].property == TPM2_PT_LOCKOUT_INTERVAL)
+        seconds = data->data.tpmProperties.tpmProperty[0].value;
+    else if (rc != TSS2_RC_SUCCESS && cvs_rc_is_fatal(rc))
+        cvs_tpm_disconnect(tpm);
+
+    if (seconds > 0)
+        local = g_error_new(CVS_ERROR, CVS_ERROR_TPM_LOCKOUT,
+                            "%s: too many wrong PINs: the TPM takes the next one in at most %u "
+                            "seconds",
+                            doing, seconds);
+    else
+        local = g_error_new(CVS_ERROR, CVS_ERROR_TPM_LOCKOUT,
+                            "%s: too many wrong PINs: the TPM takes none until its administrator "
+                            "resets it",
+                            doing);
+    cvs_error_add_reason(local, CVS_REASON_LOCKED_OUT, NULL, NULL,
+                         "dictionary-attack protection is active");
+    g_propagate_error(error, local);
+}
+
+gboolean
+cvs_tpm_fail(CvsTpm *tpm, TSS2_RC rc, const char *doing, GError **error)
+{
+    tpm->last_rc = rc;
+    if (cvs_rc_base(rc) == TPM2_RC_LOCKOUT) {
+        set_lockout_error(tpm, doing, error);
+        return FALSE;
+    }
+    cvs_rc_set_error(rc, doing, error);
+    if (cvs_rc_is_fatal(rc))
+        cvs_tpm_disconnect(tpm);
+    return FALSE;
+}
+
+gboolean
+cvs_tpm_nonsense(CvsTpm *tpm, const char *doing, GError **error)
+{
+    return cvs_tpm_fail(tpm, TSS2_ESYS_RC_MALFORMED_RESPONSE, doing, error);
+}
+
+void
+cvs_tpm_flush(CvsTpm *tpm, ESYS_TR *object)
+{
+    ESYS_TR tr = *object;
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+
+    *object = ESYS_TR_NONE;
+    if (tr == ESYS_TR_NONE || tpm->esys == NULL)
+        return;
+    rc = Esys_FlushContext(tpm->esys, tr);
+    /* What could not be flushed is flushed when the connection closes. */
+    if (rc != TSS2_RC_SUCCESS && cvs_rc_is_fatal(rc))
+        cvs_tpm_disconnect(tpm);
+}
+
+void
+cvs_tpm_idle(CvsTpm *tpm)
+{
+    for (guint i = 0; i < CVS_N_SESSIONS; i++)
+        cvs_session_flush(tpm, (CvsSessionKind)i);
+}
+
+gboolean
+cvs_tpm_holds_sessions(const CvsTpm *tpm)
+{
+    for (guint i = 0; i < CVS_N_SESSIONS; i++) {
+        if (tpm->sessions[i].tr != ESYS_TR_NONE)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    gboolean had_sessions = cvs_tpm_holds_sessions(tpm);
+
+    tpm->last_rc = TSS2_RC_SUCCESS;
+    if (step(tpm, data, &local))
+        return TRUE;
+    if (!had_sessions || tpm->esys == NULL || !cvs_rc_is_session_lost(tpm->last_rc)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    cvs_tpm_idle(tpm);
+    return step(tpm, data, error);
+}
+
+guint64
+cvs_tpm_commands_sent(const CvsTpm *tpm)
+{
+    return tpm->watch.commands_sent;
+}

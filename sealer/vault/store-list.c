@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "base/file.h"
+#include "vault/store-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+DIR *
+cvs_store_read_folder(int dir, GError **error)
+{
+    /* Opened anew: a duplicate would share its place in the folder with other readers. */
+    CVS_AUTO_FD int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+
+    if (stream == NULL)
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read a folder of keys");
+    else
+        (void)cvs_steal_fd(&copy);
+    return stream;
+}
+
+void
+cvs_store_entry_free(CvsStoreEntry *entry)
+{
+    if (entry == NULL)
+        return;
+    g_free(entry->name);
+    cvs_key_file_free(entry->key);
+    g_clear_error(&entry->error);
+    g_free(entry);
+}
+
+static CvsStoreEntry *
+entry_new(GPtrArray *entries, const CvsOwner *owner, const char *name)
+{
+    CvsStoreEntry *entry = g_new0(CvsStoreEntry, 1);
+
+    entry->owner = *owner;
+    /* A file that somebody put there may have any name; entries are shown and sent. */
+    entry->name = g_utf8_make_valid(name, -1);
+    g_ptr_array_add(entries, entry);
+    return entry;
+}
+
+/* A key that vanishes between the listing of its folder and its reading is no key any more. */
+static gboolean
+is_gone(const GError *error)
+{
+    return g_error_matches(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY);
+}
+
+static void
+list_entry(GPtrArray *entries, int dir, const CvsOwner *owner, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    CvsKeyFile *key = NULL;
+    CvsStoreEntry *entry = NULL;
+
+    if (cvs_key_name_check(name, &error))
+        key = cvs_store_load_at(dir, owner, name, &error);
+    if (is_gone(error))
+        return;
+    entry = entry_new(entries, owner, name);
+    entry->key = key;
+    entry->error = g_steal_pointer(&error);
+}
+
+static gboolean
+list_folder(GPtrArray *entries, CvsStore *store, const CvsOwner *owner, GError **error)
+{
+    CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, error);
+    g_autoptr(DIR) stream = dir < 0 ? NULL : cvs_store_read_folder(dir, error);
+    struct dirent *file = NULL;
+
+    if (stream == NULL)
+        return FALSE;
+    for (errno = 0; (file = readdir(stream)) != NULL; errno = 0) {
+        if (file->d_name[0] != '.')
+            list_entry(entries, dir, owner, file->d_name);
+    }
+    if (errno != 0) {
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read a folder of keys");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static int
+compare_entries(gconstpointer a, gconstpointer b)
+{
+    const CvsStoreEntry *x = *(const CvsStoreEntry *const *)a;
+    const CvsStoreEntry *y = *(const CvsStoreEntry *const *)b;
+    int order = cvs_owner_compare(&x->owner, &y->owner);
+
+    return order != 0 ? order : strcmp(x->name, y->name);
+}
+
+/* The owners that have a folder; what is not an owner's is not ours. */
+static GArray *
+list_owners(CvsStore *store, GError **error)
+{
+    g_autoptr(GArray) owners = g_array_new(FALSE, FALSE, sizeof(CvsOwner));
+    g_autoptr(DIR) stream = cvs_store_read_folder(store->keys, error);
+    struct dirent *file = NULL;
+
+    if (stream == NULL)
+        return NULL;
+    for (errno = 0; (file = readdir(stream)) != NULL; errno = 0) {
+        CvsOwner owner;
+
+        if (cvs_owner_from_folder(file->d_name, &owner))
+            g_array_append_val(owners, owner);
+    }
+    if (errno != 0) {
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read the vault");
+        return NULL;
+    }
+    return g_steal_pointer(&owners);
+}
+
+GPtrArray *
+cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error)
+{
+    g_autoptr(GPtrArray) entries =
+        g_ptr_array_new_with_free_func((GDestroyNotify)cvs_store_entry_free);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GArray) owners = NULL;
+
+    if (owner != NULL) {
+        if (!list_folder(entries, store, owner, &local) && !is_gone(local)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return NULL;
+        }
+        g_ptr_array_sort(entries, compare_entries);
+        return g_steal_pointer(&entries);
+    }
+
+    owners = list_owners(store, error);
+    if (owners == NULL)
+        return NULL;
+    for (guint i = 0; i < owners->len; i++) {
+        const CvsOwner *each = &g_array_index(owners, CvsOwner, i);
+
+        /* One owner's folder that cannot be read does not hide the others. */
+        if (!list_folder(entries, store, each, &local)) {
+            if (!is_gone(local))
+                entry_new(entries, each, "")->error = g_steal_pointer(&local);
+            g_clear_error(&local);
+        }
+    }
+    g_ptr_array_sort(entries, compare_entries);
+    return g_steal_pointer(&entries);
+}
+
+gboolean
+cvs_store_usage(CvsStore *store, const CvsOwner *owner, guint *ret_keys, guint64 *ret_bytes,
+                GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, &local);
+    g_autoptr(DIR) stream = dir < 0 ? NULL : cvs_store_read_folder(dir, &local);
+    struct dirent *file = NULL;
+    guint keys = 0;
+    guint64 bytes = 0;
+
+    if (stream == NULL && !is_gone(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    while (stream != NULL && (file = readdir(stream)) != NULL) {
+        gboolean is_key = file->d_name[0] != '.';
+        struct stat st;
+
+        if (!is_key && cvs_store_state_record_of(file->d_name) == NULL)
+            continue;
+        if (fstatat(dir, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        keys += is_key;
+        bytes += (guint64)st.st_size;
+    }
+    *ret_keys = keys;
+    *ret_bytes = bytes;
+    return TRUE;
+}
+
+/* What a crash can leave of a key: its lock file, and records that no slot names. The lock is taken
+ * without waiting: whoever holds it cleans up by himself. */
+static void
+sweep_key(CvsStore *store, const CvsOwner *owner, int dir, const char *name)
+{
+    g_autoptr(CvsKeyLock) lock = cvs_store_lock(store, owner, name, FALSE, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+
+    if (lock == NULL)
+        return;
+    key = cvs_store_load_at(dir, owner, name, &error);
+    /* Of a key that cannot be read nobody knows what it names. */
+    if (key != NULL || is_gone(error))
+        cvs_store_sweep_states(dir, name, key);
+}
+
+static void
+sweep_folder(CvsStore *store, const CvsOwner *owner)
+{
+    CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, NULL);
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(DIR) stream = dir < 0 ? NULL : cvs_store_read_folder(dir, NULL);
+    struct dirent *file = NULL;
+    GHashTableIter iter;
+    gpointer name = NULL;
+
+    if (stream == NULL)
+        return;
+    cvs_file_sweep(dir);
+    while ((file = readdir(stream)) != NULL) {
+        const char *of = cvs_store_state_record_of(file->d_name);
+
+        if (of == NULL && cvs_lock_is_lock_file(file->d_name))
+            of = file->d_name + strlen(CVS_LOCK_PREFIX);
+        if (of != NULL)
+            (void)g_hash_table_add(names, g_strdup(of));
+    }
+    g_hash_table_iter_init(&iter, names);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        sweep_key(store, owner, dir, name);
+}
+
+void
+cvs_store_sweep(CvsStore *store)
+{
+    g_autoptr(GArray) owners = list_owners(store, NULL);
+
+    for (guint i = 0; owners != NULL && i < owners->len; i++)
+        sweep_folder(store, &g_array_index(owners, CvsOwner, i));
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a tpm2 slot says, as JSON in canonical form (compact, members sorted), at most CVS_SLOT_MAX
+ * bytes. Every byte of it enters the KEK. Members, all required but the last:
+ *
+ *   "version": 1, "type": "tpm2"
+ *   "srk", "public", "private"   base64url: the sealed object (tpm/seal.h)
+ *   "policy"                     the policy's elements (tpm/policy.h)
+ *   "factors"                    ["tpm2"]: what the KEK is derived from, in this order
+ *   "generation"                 1 to 2^31 - 1
+ *   "profile"                    a profile's name
+ *   "conditions"                 {}: the key's own conditions; none are known to this version
+ *   "state"                      base64url: SHA-256 of the state record beside the key
+ *
+ * Reading refuses what this list does not have: a condition that is not understood must not count
+ * as fulfilled. */
+
+#include "tpm/seal.h"
+
+#include <glib.h>
+
+#define CVS_SLOT_MAX 2048
+#define CVS_SLOT_VERSION 1
+
+/* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
+typedef enum {
+    CVS_FACTOR_TPM2 = 1 << 0, /* the secret in the sealed object */
+} CvsFactors;
+
+typedef struct {
+    CvsSealedObject object;
+    CvsPolicy *policy;
+    CvsFactors factors;
+    guint32 generation; /* 1 at sealing, one more with each reseal */
+    char *profile;      /* the profile's name */
+    GBytes *state;      /* SHA-256 of the state record beside the key; NULL if there is none */
+} CvsTpm2Slot;
+
+/* Frees what it holds; it can be used again. */
+void cvs_tpm2_slot_clear(CvsTpm2Slot *slot);
+void cvs_tpm2_slot_free(CvsTpm2Slot *slot);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsTpm2Slot, cvs_tpm2_slot_clear)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTpm2Slot, cvs_tpm2_slot_free)
+
+/* BadFormat naming the member; TooLarge. */
+CvsTpm2Slot *cvs_tpm2_slot_parse(GBytes *json, GError **error);
+/* TooLarge. What it gives, cvs_tpm2_slot_parse() takes if the slot is complete. */
+GBytes *cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error);

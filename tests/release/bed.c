@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "release/bed.h"
+#include "base/error.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static const char default_profile[] = "[Registers]\nPCRs=0+2+7\nPCRBank=sha256\n";
+
+CvsSecret *
+bed_secret(const char *text)
+{
+    return cvs_secret_new_copy(text, strlen(text));
+}
+
+void
+bed_set_profile(Bed *bed, const char *name, const char *text)
+{
+    g_autofree char *file = g_strdup_printf("%s/%s.policy", bed->policies, name);
+    g_autoptr(GError) error = NULL;
+
+    (void)g_file_set_contents(file, text, -1, &error);
+    g_assert_no_error(error);
+}
+
+Bed *
+bed_new(void)
+{
+    Bed *bed = g_new0(Bed, 1);
+    g_autoptr(GError) error = NULL;
+
+    bed->dir = g_dir_make_tmp("cvmseal-release-XXXXXX", &error);
+    g_assert_no_error(error);
+    bed->vault = g_build_filename(bed->dir, "vault", NULL);
+    bed->policies = g_build_filename(bed->dir, "policies", NULL);
+    g_assert_cmpint(g_mkdir(bed->policies, 0700), ==, 0);
+    bed->folders[0] = bed->policies;
+    bed_set_profile(bed, "default", default_profile);
+
+    bed->test_tpm = test_tpm_new(TPM_MUX_DEFAULT);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed->test_tpm, pcr, "boot");
+    bed->tpm = cvs_tpm_new(test_tpm_tcti(bed->test_tpm));
+    bed->store = cvs_store_open(bed->vault, TRUE, &error);
+    g_assert_no_error(error);
+    bed->owner = (CvsOwner){.kind = CVS_OWNER_UID, .uid = 1000};
+    bed->release = (CvsRelease){
+        .tpm = bed->tpm,
+        .store = bed->store,
+        .profile_folders = bed->folders,
+        .lock_timeout_ms = 1000,
+    };
+    return bed;
+}
+
+void
+bed_free(Bed *bed)
+{
+    cvs_tpm_free(bed->tpm);
+    test_tpm_free(bed->test_tpm);
+    cvs_store_close(bed->store);
+    test_remove_tree(bed->dir);
+    g_free(bed->policies);
+    g_free(bed->vault);
+    g_free(bed->dir);
+    g_free(bed);
+}
+
+static CvsSecret *
+secret_of(const char *name)
+{
+    g_autofree char *text = g_strconcat("the secret of ", name, NULL);
+
+    return bed_secret(text);
+}
+
+void
+bed_seal(Bed *bed, const char *name, const CvsSealOptions *options)
+{
+    const CvsSealOptions none = {0};
+    g_autoptr(CvsSecret) secret = secret_of(name);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *id = NULL;
+    gboolean ok = cvs_release_seal(&bed->release, &bed->owner, name, secret,
+                                   options ? options : &none, &id, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(ok);
+    g_assert_cmpuint(strlen(id), ==, 32);
+}
+
+void
+bed_assert_opens(Bed *bed, const char *name, const CvsSecret *pin)
+{
+    g_autoptr(CvsSecret) wanted = secret_of(name);
+    g_autoptr(CvsSecret) secret = NULL;
+    g_autoptr(GError) error = NULL;
+
+    secret = cvs_release_unseal(&bed->release, &bed->owner, name, pin, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(secret);
+    g_assert_true(cvs_secret_equal(secret, wanted));
+}
+
+GError *
+bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int code)
+{
+    g_autoptr(CvsSecret) secret = NULL;
+    GError *error = NULL;
+
+    secret = cvs_release_unseal(&bed->release, &bed->owner, name, pin, &error);
+    g_assert_null(secret);
+    g_assert_error(error, CVS_ERROR, code);
+    return error;
+}
+
+void
+bed_replace_tpm(Bed *bed, guint number)
+{
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1};
+    CvsPcrValues values;
+    g_autoptr(GError) error = NULL;
+
+    test_tpm_replace(bed->test_tpm, number);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed->test_tpm, pcr, "boot");
+    if (!cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error))
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+}
+
+guint
+bed_count_reasons(const GError *error, const char *code)
+{
+    const GPtrArray *reasons = cvs_error_get_reasons(error);
+    guint n = 0;
+
+    for (guint i = 0; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        n += g_str_equal(reason->code, code);
+    }
+    return n;
+}
+
+char *
+bed_key_path(Bed *bed, const char *name)
+{
+    g_autofree char *folder = cvs_owner_folder(&bed->owner);
+
+    return g_build_filename(bed->vault, "keys", folder, name, NULL);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What every test of the release floor stands on: a TPM, an empty vault, two folders of profiles.
+ */
+
+#include "release/release.h"
+#include "sim/test-tpm.h"
+
+typedef struct {
+    TestTpm *test_tpm;
+    CvsTpm *tpm;
+    CvsStore *store;
+    char *dir; /* everything lies below */
+    char *vault;
+    char *policies;
+    const char *folders[2];
+    CvsOwner owner; /* uid 1000 */
+    CvsRelease release;
+} Bed;
+
+/* The profile "default" selects PCRs 0, 2 and 7, which are measured. */
+Bed *bed_new(void);
+void bed_free(Bed *bed);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bed, bed_free)
+
+/* Writes NAME.policy. */
+void bed_set_profile(Bed *bed, const char *name, const char *text);
+/* Seals "the secret of NAME" with these options (NULL: none), which must work. */
+void bed_seal(Bed *bed, const char *name, const CvsSealOptions *options);
+/* Unseals and compares with what bed_seal() sealed. */
+void bed_assert_opens(Bed *bed, const char *name, const CvsSecret *pin);
+/* Must be refused with that code; the error is returned. */
+GError *bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int code);
+/* Another TPM (numbers as in tpm_mux_power_on()) in the place of this one, with the boot measured.
+ * If a connection was open it is lost with the old one, and one request that finds that out fails:
+ * it is made here. */
+void bed_replace_tpm(Bed *bed, guint number);
+/* How many reasons of that code the error has. */
+guint bed_count_reasons(const GError *error, const char *code);
+/* The file of a key of bed's owner. */
+char *bed_key_path(Bed *bed, const char *name);
+CvsSecret *bed_secret(const char *text);

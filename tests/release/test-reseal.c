@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "release/bed.h"
+#include "vault/recovery.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static gboolean
+deliver(const CvsSecret *recovery_key, gpointer data, GError **error)
+{
+    CvsSecret **kept = data;
+
+    *kept = cvs_secret_new_copy(cvs_secret_peek(recovery_key), cvs_secret_size(recovery_key));
+    return TRUE;
+}
+
+static void
+reseal(Bed *bed, const CvsResealOptions *options)
+{
+    const CvsResealOptions none = {0};
+    g_autoptr(GError) error = NULL;
+    gboolean ok =
+        cvs_release_reseal(&bed->release, &bed->owner, "db", options ? options : &none, &error);
+
+    g_assert_no_error(error);
+    g_assert_true(ok);
+}
+
+static GError *
+assert_not_resealed(Bed *bed, const CvsResealOptions *options, int code)
+{
+    const CvsResealOptions none = {0};
+    g_autofree char *path = bed_key_path(bed, "db");
+    g_autofree char *before = NULL;
+    g_autofree char *after = NULL;
+    GError *error = NULL;
+
+    g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
+    g_assert_false(
+        cvs_release_reseal(&bed->release, &bed->owner, "db", options ? options : &none, &error));
+    g_assert_error(error, CVS_ERROR, code);
+    g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+    g_assert_cmpstr(before, ==, after);
+    return error;
+}
+
+static guint
+count_slots(Bed *bed, CvsSlotKind kind)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsKeyFile) key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    guint n = 0;
+
+    g_assert_no_error(error);
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++)
+        n += cvs_key_file_get_slot_kind(key, i) == kind;
+    return n;
+}
+
+static guint
+count_records(Bed *bed)
+{
+    g_autofree char *path = bed_key_path(bed, "db");
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+    guint n = 0;
+
+    while ((name = g_dir_read_name(dir)) != NULL)
+        n += g_str_has_prefix(name, ".state.");
+    return n;
+}
+
+static CvsSecret *
+seal_with_recovery(Bed *bed)
+{
+    CvsSecret *recovery_key = NULL;
+    CvsSealOptions options = {
+        .want_recovery_key = TRUE, .deliver_recovery_key = deliver, .deliver_data = &recovery_key};
+
+    bed_seal(bed, "db", &options);
+    return recovery_key;
+}
+
+/* After an update that was meant: the recovery key opens, the new state is sealed to. */
+static void
+test_by_recovery_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    g_clear_error(&error);
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_PCR_MISMATCH);
+    reseal(bed, &options);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 1);
+    g_assert_cmpuint(count_records(bed), ==, 2);
+
+    /* The new slot opens once, and the old one goes, with its record. */
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 1);
+    g_assert_cmpuint(count_records(bed), ==, 1);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+static void
+test_wrong_recovery_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsSecret) wrong = cvs_recovery_key_new(&error);
+    CvsResealOptions options = {.recovery_key = wrong};
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    error = assert_not_resealed(bed, &options, CVS_ERROR_NOT_AUTHORIZED);
+}
+
+/* Resealed in a state that does not come again, and never opened in it: the way back is there. */
+static void
+test_old_slot_stays_until_new_one_opened(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    test_tpm_extend(bed->test_tpm, 7, "an installer");
+    reseal(bed, &options);
+    g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed->test_tpm, pcr, "boot");
+    bed_assert_opens(bed, "db", NULL);
+    /* An older slot that opens says nothing about the newest: it stays. */
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+}
+
+/* Again and again, in the same state or in new ones: never more than two tpm2 slots. */
+static void
+test_slots_do_not_grow(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    for (guint i = 0; i < 5; i++) {
+        if (i % 2 == 0)
+            test_tpm_extend(bed->test_tpm, 2, "update");
+        reseal(bed, &options);
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+        g_assert_cmpuint(count_records(bed), <=, 2);
+    }
+    bed_assert_opens(bed, "db", NULL);
+}
+
+static void
+test_pin(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) wrong = bed_secret("654321");
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions seal_options = {.pin = pin};
+    CvsResealOptions right_pin = {.pin = pin};
+    CvsResealOptions wrong_pin = {.pin = wrong};
+
+    bed_seal(bed, "db", &seal_options);
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_PIN_REQUIRED);
+    g_clear_error(&error);
+    error = assert_not_resealed(bed, &wrong_pin, CVS_ERROR_PIN_WRONG);
+    g_clear_error(&error);
+    reseal(bed, &right_pin);
+    bed_assert_opens(bed, "db", pin);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PIN_REQUIRED);
+}
+
+/* A key that has a PIN never loses it by a reseal with the recovery key. */
+static void
+test_pin_is_kept_with_recovery_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) new_pin = bed_secret("new pin");
+    g_autoptr(CvsSecret) recovery_key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions seal_options = {.pin = pin,
+                                   .want_recovery_key = TRUE,
+                                   .deliver_recovery_key = deliver,
+                                   .deliver_data = &recovery_key};
+    CvsResealOptions options = {0};
+
+    bed_seal(bed, "db", &seal_options);
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    options.recovery_key = recovery_key;
+    error = assert_not_resealed(bed, &options, CVS_ERROR_PIN_REQUIRED);
+    g_clear_error(&error);
+    options.pin = new_pin;
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", new_pin);
+}
+
+/* A profile that was tightened is what a reseal brings a key under. */
+static void
+test_tightened_profile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+4+7\nRequirePCRs=4\n");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TEE_REFUSED);
+    g_clear_error(&error);
+    reseal(bed, NULL);
+    bed_assert_opens(bed, "db", NULL);
+    test_tpm_extend(bed->test_tpm, 4, "tampered");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+}
+
+static void
+test_unmeasured(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions seal_options = {.pcrs = 1u << 0 | 1u << 12, .allow_unmeasured = TRUE};
+    CvsResealOptions options = {.allow_unmeasured = TRUE};
+
+    bed_seal(bed, "db", &seal_options);
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_PCR_UNMEASURED);
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+static void
+test_other_tpm(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    bed_replace_tpm(bed, 1);
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_TPM_REPLACED);
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+static void
+test_no_such_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    const CvsResealOptions none = {0};
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(cvs_release_reseal(&bed->release, &bed->owner, "db", &none, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY);
+}
+
+static void
+test_remove(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "db", NULL);
+    g_assert_true(cvs_release_remove(&bed->release, &bed->owner, "db", &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(count_records(bed), ==, 0);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_NO_SUCH_KEY);
+    g_clear_error(&error);
+    g_assert_false(cvs_release_remove(&bed->release, &bed->owner, "db", &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/release/reseal/by-recovery-key", test_by_recovery_key);
+    g_test_add_func("/release/reseal/wrong-recovery-key", test_wrong_recovery_key);
+    g_test_add_func("/release/reseal/old-slot-stays", test_old_slot_stays_until_new_one_opened);
+    g_test_add_func("/release/reseal/slots-do-not-grow", test_slots_do_not_grow);
+    g_test_add_func("/release/reseal/pin", test_pin);
+    g_test_add_func("/release/reseal/pin-is-kept", test_pin_is_kept_with_recovery_key);
+    g_test_add_func("/release/reseal/tightened-profile", test_tightened_profile);
+    g_test_add_func("/release/reseal/unmeasured", test_unmeasured);
+    g_test_add_func("/release/reseal/other-tpm", test_other_tpm);
+    g_test_add_func("/release/reseal/no-such-key", test_no_such_key);
+    g_test_add_func("/release/remove", test_remove);
+    return g_test_run();
+}

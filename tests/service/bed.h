@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A whole daemon on a bus of its own, a TPM, an empty vault, and sockets of the test's own in place
+ * of the journal's and the service manager's. */
+
+#include "base/secret.h"
+#include "bus.h"
+#include "sim/test-tpm.h"
+
+/* Users that nobody else is; ADMIN may do org.cvmseal1.manage by the test's polkit rules. */
+#define ALICE 2001
+#define BOB 2002
+#define ADMIN 2003
+
+typedef struct {
+    char *dir;
+    char *vault;
+    TestTpm *tpm;
+    TestBus *bus;
+    GPid pid; /* of the daemon; 0: it does not run */
+    int stderr_fd;
+    int journal_fd;
+    int notify_fd;
+    GThread *reader;
+    int stop_fd; /* ends the reader */
+    GMutex mutex;
+    GCond arrived;
+    GByteArray *log;      /* stderr and all journal records */
+    GPtrArray *records;   /* of the journal, char* with newlines between fields */
+    GPtrArray *notices;   /* char* sent to the service manager */
+    GDBusConnection *alice;
+    GDBusConnection *bob;
+    GDBusConnection *admin;
+    GDBusConnection *root;
+} Bed;
+
+/* NULL after g_test_skip() if this machine cannot do it. config: lines for [Daemon], may be NULL. */
+Bed *bed_new(const char *config, gboolean with_polkit);
+void bed_free(Bed *bed);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bed, bed_free)
+
+/* Starts the daemon (bed_new() does it once) and waits for READY=1; watchdog_ms 0: none. */
+void bed_start(Bed *bed, guint watchdog_ms);
+/* Waits for its end and gives the exit status; signal 0: sends none. */
+int bed_stop(Bed *bed, int signal);
+
+/* Waits for a notice of that text, or a record that has all these "FIELD=value" (NULL-terminated);
+ * searches from the beginning. The record is the caller's. */
+void bed_wait_notice(Bed *bed, const char *text);
+guint bed_count_notices(Bed *bed, const char *text);
+char *bed_wait_record(Bed *bed, const char *field, ...) G_GNUC_NULL_TERMINATED;
+
+/* The read end of a pipe that holds the bytes, all written and closed. */
+int bed_pipe(const void *data, gsize size);
+/* Reads to the end. */
+GBytes *bed_read_all(int fd);
+
+/* Calls with the usual arguments. options: text of GVariant's form without type, "{}" for none, in
+ * which handles count from the secret's (0). */
+GVariant *bed_options(const char *text);
+TestReply *bed_seal(GDBusConnection *who, const char *name, const void *data, gsize size,
+                    const char *options);
+TestReply *bed_unseal(GDBusConnection *who, const char *name, const char *options);
+void bed_assert_sealed(GDBusConnection *who, const char *name, const void *data, gsize size,
+                       const char *options);
+/* Unseals and compares. */
+void bed_assert_opens(GDBusConnection *who, const char *name, const void *data, gsize size,
+                      const char *options);
+/* The reply is that error; frees it. */
+void bed_assert_error(TestReply *reply, const char *error);
+guint bed_count_reasons(const TestReply *reply, const char *code);
+/* KiB of the daemon: "VmRSS", "VmLck"; number of descriptors. */
+guint64 bed_memory(Bed *bed, const char *field);
+guint bed_count_fds(Bed *bed);

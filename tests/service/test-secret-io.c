@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Secrets in and out by descriptors of every kind. */
+#include "base/error.h"
+#include "base/file.h"
+#include "service/options.h"
+#include "service/secret-in.h"
+#include "service/secret-out.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LIMIT 65536 /* bytes */
+
+typedef struct {
+    CvsSecret *secret;
+    GError *error;
+    gboolean done;
+} Result;
+
+static void
+on_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Result *to = data;
+
+    to->secret = cvs_secret_in_read_finish(result, &to->error);
+    to->done = TRUE;
+}
+
+static void
+turn_until(gboolean *done)
+{
+    while (!*done)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+static void
+assert_reads(int fd, const void *data, gsize size)
+{
+    Result result = {0};
+
+    cvs_secret_in_read(fd, "secret", LIMIT, 30, NULL, on_read, &result);
+    turn_until(&result.done);
+    g_assert_no_error(result.error);
+    g_assert_cmpmem(cvs_secret_peek(result.secret), cvs_secret_size(result.secret), data, size);
+    cvs_secret_unref(result.secret);
+    g_assert_cmpuint(cvs_secret_count_alive(), ==, 0);
+}
+
+static void
+assert_read_fails(int fd, gsize max, guint timeout_s, int code)
+{
+    Result result = {0};
+
+    cvs_secret_in_read(fd, "secret", max, timeout_s, NULL, on_read, &result);
+    turn_until(&result.done);
+    g_assert_null(result.secret);
+    g_assert_error(result.error, CVS_ERROR, code);
+    g_error_free(result.error);
+    g_assert_cmpuint(cvs_secret_count_alive(), ==, 0);
+}
+
+static void
+make_pipe(int ends[2])
+{
+    g_assert_true(g_unix_open_pipe(ends, FD_CLOEXEC, NULL));
+}
+
+static int
+filled_pipe(const void *data, gsize size)
+{
+    int ends[2] = {-1, -1};
+
+    make_pipe(ends);
+    if (size > LIMIT)
+        g_assert_cmpint(fcntl(ends[1], F_SETPIPE_SZ, 2 * LIMIT), >=, 0);
+    g_assert_true(cvs_write_all(ends[1], data, size));
+    close(ends[1]);
+    return ends[0];
+}
+
+static void
+test_pipe_sizes(void)
+{
+    g_autofree guint8 *data = g_malloc(LIMIT + 1);
+
+    for (gsize i = 0; i <= LIMIT; i++)
+        data[i] = (guint8)(i * 31);
+    assert_reads(filled_pipe(data, 1), data, 1);
+    assert_reads(filled_pipe(data, 4097), data, 4097);
+    assert_reads(filled_pipe(data, LIMIT), data, LIMIT);
+    assert_read_fails(filled_pipe(data, 0), LIMIT, 30, CVS_ERROR_INVALID_ARGUMENT);
+    assert_read_fails(filled_pipe(data, LIMIT + 1), LIMIT, 30, CVS_ERROR_TOO_LARGE);
+    assert_read_fails(filled_pipe(data, 11), 10, 30, CVS_ERROR_TOO_LARGE);
+}
+
+/* A blocking pipe into which somebody writes now and then: the reader must come back in between. */
+static void
+test_pipe_in_parts(void)
+{
+    Result result = {0};
+    int ends[2] = {-1, -1};
+
+    make_pipe(ends);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
+    g_assert_true(cvs_write_all(ends[1], "one ", 4));
+    while (g_main_context_iteration(NULL, FALSE))
+        ;
+    g_assert_false(result.done);
+    /* Many writes of one byte, one page of the pipe each. */
+    for (int i = 0; i < 40; i++) {
+        g_assert_true(cvs_write_all(ends[1], "x", 1));
+        g_main_context_iteration(NULL, FALSE);
+    }
+    g_assert_false(result.done);
+    close(ends[1]);
+    turn_until(&result.done);
+    g_assert_no_error(result.error);
+    g_assert_cmpuint(cvs_secret_size(result.secret), ==, 44);
+    g_assert_cmpmem(cvs_secret_peek(result.secret), 5, "one x", 5);
+    cvs_secret_unref(result.secret);
+}
+
+static void
+test_deadline(void)
+{
+    int ends[2] = {-1, -1};
+    gint64 before = g_get_monotonic_time();
+
+    make_pipe(ends);
+    g_assert_true(cvs_write_all(ends[1], "half", 4));
+    assert_read_fails(ends[0], LIMIT, 1, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_cmpint(g_get_monotonic_time() - before, >=, G_USEC_PER_SEC / 2);
+    close(ends[1]);
+}
+
+static void
+test_cancel(void)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    Result result = {0};
+    int ends[2] = {-1, -1};
+
+    make_pipe(ends);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, cancellable, on_read, &result);
+    g_cancellable_cancel(cancellable);
+    turn_until(&result.done);
+    g_assert_error(result.error, CVS_ERROR, CVS_ERROR_BUSY);
+    g_error_free(result.error);
+    close(ends[1]);
+    g_assert_cmpuint(cvs_secret_count_alive(), ==, 0);
+}
+
+static int
+memfd(const void *data, gsize size)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_true(cvs_write_all(fd, data, size));
+    return fd;
+}
+
+static void
+test_memfd_and_socket(void)
+{
+    static const char data[] = "in memory";
+    g_autofree guint8 *large = g_malloc0(LIMIT + 1);
+    int ends[2] = {-1, -1};
+    int read_only = -1;
+
+    /* The position is at the end and does not matter. */
+    assert_reads(memfd(data, sizeof data), data, sizeof data);
+    assert_read_fails(memfd(data, 0), LIMIT, 30, CVS_ERROR_INVALID_ARGUMENT);
+    assert_read_fails(memfd(large, LIMIT + 1), LIMIT, 30, CVS_ERROR_TOO_LARGE);
+    read_only = memfd(data, sizeof data);
+    g_assert_cmpint(fcntl(read_only, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK), ==, 0);
+    assert_reads(read_only, data, sizeof data);
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_assert_true(cvs_write_all(ends[1], data, sizeof data));
+    g_assert_cmpint(shutdown(ends[1], SHUT_WR), ==, 0);
+    assert_reads(ends[0], data, sizeof data);
+    close(ends[1]);
+}
+
+static int
+must_open(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static void
+test_kinds_refused(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("cvs-XXXXXX", NULL);
+    g_autofree char *file = g_build_filename(dir, "file", NULL);
+    g_autofree char *in_shm = g_strdup_printf("/dev/shm/cvs-test-%d", getpid());
+    const int code = CVS_ERROR_INVALID_ARGUMENT;
+    int ends[2] = {-1, -1};
+
+    g_assert_true(g_file_set_contents(file, "secret", -1, NULL));
+    assert_read_fails(must_open(file, O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open(dir, O_RDONLY | O_DIRECTORY), LIMIT, 30, code);
+    assert_read_fails(must_open("/dev/null", O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open("/dev/zero", O_RDONLY), LIMIT, 30, code);
+    assert_read_fails(must_open("/proc/self/status", O_RDONLY), LIMIT, 30, code);
+    if (access("/dev/ptmx", R_OK) == 0)
+        assert_read_fails(must_open("/dev/ptmx", O_RDWR | O_NOCTTY), LIMIT, 30, code);
+    /* A file with a name in a tmpfs has seals too. */
+    if (access("/dev/shm", W_OK) == 0) {
+        assert_read_fails(must_open(in_shm, O_RDWR | O_CREAT), LIMIT, 30, code);
+        g_unlink(in_shm);
+    }
+    make_pipe(ends);
+    assert_read_fails(ends[1], LIMIT, 30, code);
+    assert_read_fails(ends[0], LIMIT, 30, code); /* no writer: the end at once, and nothing in it */
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    assert_read_fails(ends[0], LIMIT, 30, code);
+    close(ends[1]);
+    assert_read_fails(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), LIMIT, 30, code);
+    make_pipe(ends);
+    g_free(in_shm);
+    in_shm = g_strdup_printf("/proc/self/fd/%d", ends[0]);
+    assert_read_fails(must_open(in_shm, O_PATH), LIMIT, 30, code);
+    close(ends[0]);
+    close(ends[1]);
+    g_unlink(file);
+    g_rmdir(dir);
+}
+
+/* The peer's descriptor shares its flags with ours; they stay as they are, and nothing waits. */
+static void
+test_flags_untouched(void)
+{
+    Result result = {0};
+    int ends[2] = {-1, -1};
+    int copy = -1;
+
+    make_pipe(ends);
+    copy = dup(ends[0]);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
+    g_assert_cmpint(fcntl(copy, F_GETFL) & O_NONBLOCK, ==, 0);
+    close(ends[1]);
+    turn_until(&result.done);
+    g_assert_error(result.error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_error_free(result.error);
+    close(copy);
+}
+
+static void
+test_out_pipe(void)
+{
+    static const gsize sizes[] = {1, 4096, 4097, LIMIT};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(CvsSecret) secret = cvs_secret_new_random(sizes[i], &error);
+        g_autofree guint8 *copy = g_memdup2(cvs_secret_peek(secret), sizes[i]);
+        int fd = cvs_secret_out_pipe(secret, &error);
+
+        g_assert_no_error(error);
+        g_assert_cmpint(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_ACCMODE), ==, O_RDONLY);
+        g_assert_cmpint(fcntl(fd, F_GETPIPE_SZ), <, (int)sizes[i] + 4096);
+        g_clear_pointer(&secret, cvs_secret_unref);
+        assert_reads(fd, copy, sizes[i]);
+    }
+}
+
+static void
+test_out_write(void)
+{
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("recovery", 8);
+    g_autoptr(GError) error = NULL;
+    char buffer[9] = "";
+    int ends[2] = {-1, -1};
+
+    make_pipe(ends);
+    g_assert_true(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(read(ends[0], buffer, 8), ==, 8);
+    g_assert_cmpstr(buffer, ==, "recovery");
+    /* A full pipe that would block for ever. */
+    g_assert_cmpint(fcntl(ends[1], F_SETPIPE_SZ, 4096), ==, 4096);
+    for (int i = 0; i < 4096; i++)
+        g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
+    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    g_assert_false(cvs_secret_out_check(ends[0], &error));
+    g_clear_error(&error);
+    close(ends[0]);
+    /* Nobody reads any more. */
+    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    close(ends[1]);
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_assert_true(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_cmpint(read(ends[0], buffer, 8), ==, 8);
+    close(ends[0]);
+    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    close(ends[1]);
+
+    ends[0] = must_open("/dev/null", O_WRONLY);
+    g_assert_false(cvs_secret_out_check(ends[0], &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    close(ends[0]);
+}
+
+static void
+test_fds(void)
+{
+    g_autoptr(GUnixFDList) list = g_unix_fd_list_new();
+    g_autoptr(GError) error = NULL;
+    CvsFds fds = {0};
+    int ends[2] = {-1, -1};
+    int taken = -1;
+    int left = -1;
+
+    make_pipe(ends);
+    g_unix_fd_list_append(list, ends[0], NULL);
+    g_unix_fd_list_append(list, ends[1], NULL);
+    close(ends[0]);
+    close(ends[1]);
+    cvs_fds_init(&fds, list);
+    g_assert_cmpint(fds.n, ==, 2);
+    left = fds.fds[1];
+    taken = cvs_fds_take(&fds, 0, "secret", &error);
+    g_assert_cmpint(taken, >=, 0);
+    g_assert_cmpint(cvs_fds_take(&fds, 0, "secret", &error), ==, -1);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    g_assert_cmpint(cvs_fds_take(&fds, 2, "secret", &error), ==, -1);
+    g_clear_error(&error);
+    g_assert_cmpint(cvs_fds_take(&fds, -1, "secret", &error), ==, -1);
+    g_clear_error(&error);
+    cvs_fds_clear(&fds);
+    g_assert_cmpint(fcntl(left, F_GETFD), ==, -1);
+    g_assert_cmpint(fcntl(taken, F_GETFD), >=, 0);
+    close(taken);
+    cvs_fds_init(&fds, NULL);
+    g_assert_cmpint(cvs_fds_take(&fds, 0, "secret", &error), ==, -1);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    cvs_fds_clear(&fds);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    g_test_add_func("/service/secret-in/pipe-sizes", test_pipe_sizes);
+    g_test_add_func("/service/secret-in/pipe-in-parts", test_pipe_in_parts);
+    g_test_add_func("/service/secret-in/deadline", test_deadline);
+    g_test_add_func("/service/secret-in/cancel", test_cancel);
+    g_test_add_func("/service/secret-in/memfd-and-socket", test_memfd_and_socket);
+    g_test_add_func("/service/secret-in/kinds-refused", test_kinds_refused);
+    g_test_add_func("/service/secret-in/flags-untouched", test_flags_untouched);
+    g_test_add_func("/service/secret-out/pipe", test_out_pipe);
+    g_test_add_func("/service/secret-out/write", test_out_write);
+    g_test_add_func("/service/options/descriptors", test_fds);
+    return g_test_run();
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+#include "base/error.h"
+#include "vault/tpm2-slot.h"
+
+#include <string.h>
+
+/* What the reader refuses is in the golden files; here is what a slot says and how large it gets.
+ */
+
+static void
+assert_equal(GBytes *a, GBytes *b)
+{
+    g_assert_cmpmem(g_bytes_get_data(a, NULL), g_bytes_get_size(a), g_bytes_get_data(b, NULL),
+                    g_bytes_get_size(b));
+}
+
+static void
+test_round_trip(void)
+{
+    for (guint with_state = 0; with_state < 2; with_state++) {
+        g_auto(CvsTpm2Slot) slot = {0};
+        g_autoptr(CvsTpm2Slot) read = NULL;
+        g_autoptr(GBytes) json = NULL;
+        g_autoptr(GBytes) again = NULL;
+        g_autoptr(GError) error = NULL;
+        guint8 wanted[32], found[32];
+
+        fixture_slot(5, &slot);
+        slot.generation = G_MAXINT32;
+        cvs_policy_add_auth_value(slot.policy);
+        if (with_state)
+            slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+        json = cvs_tpm2_slot_format(&slot, &error);
+        g_assert_no_error(error);
+        read = cvs_tpm2_slot_parse(json, &error);
+        g_assert_no_error(error);
+        assert_equal(read->object.srk_name, slot.object.srk_name);
+        assert_equal(read->object.public_area, slot.object.public_area);
+        assert_equal(read->object.private_area, slot.object.private_area);
+        g_assert_cmpuint(read->generation, ==, G_MAXINT32);
+        g_assert_cmpstr(read->profile, ==, "default");
+        g_assert_cmpint(read->factors, ==, CVS_FACTOR_TPM2);
+        g_assert_cmpint(read->state != NULL, ==, with_state);
+        if (with_state)
+            assert_equal(read->state, slot.state);
+        g_assert_true(cvs_policy_needs_pin(read->policy));
+        cvs_policy_calculate(slot.policy, wanted);
+        cvs_policy_calculate(read->policy, found);
+        g_assert_cmpmem(found, sizeof found, wanted, sizeof wanted);
+        again = cvs_tpm2_slot_format(read, &error);
+        assert_equal(again, json);
+    }
+}
+
+/* A slot of just the limit is written and read; with one byte more it is neither. */
+static void
+test_size(void)
+{
+    g_autofree guint8 *bytes = g_malloc0(CVS_SLOT_MAX);
+    gboolean last_fits = TRUE;
+    gsize largest = 0;
+
+    for (gsize size = 900; size < 1300; size++) {
+        g_auto(CvsTpm2Slot) slot = {0};
+        g_autoptr(GBytes) json = NULL;
+        g_autoptr(CvsTpm2Slot) read = NULL;
+        g_autoptr(GError) error = NULL;
+
+        fixture_slot(1, &slot);
+        g_clear_pointer(&slot.object.private_area, g_bytes_unref);
+        slot.object.private_area = g_bytes_new(bytes, size);
+        json = cvs_tpm2_slot_format(&slot, &error);
+        if (json == NULL) {
+            g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+            last_fits = FALSE;
+            continue;
+        }
+        g_assert_true(last_fits);
+        largest = g_bytes_get_size(json);
+        g_assert_cmpuint(largest, <=, CVS_SLOT_MAX);
+        read = cvs_tpm2_slot_parse(json, &error);
+        g_assert_no_error(error);
+    }
+    g_assert_false(last_fits);
+    g_assert_cmpuint(largest, >, CVS_SLOT_MAX - 4);
+}
+
+static void
+test_too_large_to_read(void)
+{
+    g_autofree char *text = g_strnfill(CVS_SLOT_MAX + 1, ' ');
+    g_autoptr(GBytes) json = NULL;
+    g_autoptr(GError) error = NULL;
+
+    text[0] = '{';
+    text[CVS_SLOT_MAX] = '}';
+    json = g_bytes_new(text, strlen(text));
+    g_assert_null(cvs_tpm2_slot_parse(json, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+}
+
+static void
+test_clear(void)
+{
+    CvsTpm2Slot slot = {0};
+
+    cvs_tpm2_slot_clear(&slot);
+    fixture_slot(1, &slot);
+    slot.state = g_bytes_new("x", 1);
+    cvs_tpm2_slot_clear(&slot);
+    g_assert_null(slot.policy);
+    g_assert_null(slot.profile);
+    g_assert_null(slot.state);
+    g_assert_cmpuint(slot.generation, ==, 0);
+    cvs_tpm2_slot_free(NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vault/tpm2-slot/round-trip", test_round_trip);
+    g_test_add_func("/vault/tpm2-slot/size", test_size);
+    g_test_add_func("/vault/tpm2-slot/too-large-to-read", test_too_large_to_read);
+    g_test_add_func("/vault/tpm2-slot/clear", test_clear);
+    return g_test_run();
+}
