@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz.h"
+#include "base/json.h"
 #include "tee/eventlog-describe.h"
 
 /* Whatever parses can be replayed and described, and no proof leads outside of its record. */

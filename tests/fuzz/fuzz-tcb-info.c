@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE /* memmem() */
 #include "fuzz.h"
 #include "tee/tdx-collateral.h"
 
