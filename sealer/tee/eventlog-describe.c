@@ -450,9 +450,8 @@ bank_to_json(const CvsEventLog *log, CvsHash bank)
         char number[4];
 
         /* A recorded locality is a statement about PCR 0 too. */
-        if (registers[reg].missing > 0 ||
-            (registers[reg].extended == 0 &&
-             (reg != 0 || cvs_event_log_startup_locality(log) == 0)))
+        if (registers[reg].missing > 0 || (registers[reg].extended == 0 &&
+                                           (reg != 0 || cvs_event_log_startup_locality(log) == 0)))
             continue;
         g_snprintf(number, sizeof(number), "%u", reg);
         json_object_set_new(json, number, hex_json(registers[reg].value, cvs_hash_size(bank)));

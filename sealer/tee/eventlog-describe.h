@@ -19,8 +19,9 @@ char *cvs_event_describe(const CvsEvent *event);
 
 /* {"format": "tpm|sha1|cc", "registers": {"sha256": {"0": "hex", …}, …}, "events": […]}; for a CC
  * log "registers" has "rtmr" instead of banks. Only registers that some record extends (or PCR 0
- * with a locality), each in the banks in which no record lacks a digest. An event: {"number", "offset", "index", "type",
- * "type_name", "extends" ("pcr7", "rtmr0"; not there for EV_NO_ACTION), "digests": {"sha256":
- * "hex"}, "size", "authenticated" ("all", "part", "none"), "authenticated_offset" and
- * "authenticated_size" for "part", "after_separator", "description"}. A new reference. */
+ * with a locality), each in the banks in which no record lacks a digest. An event: {"number",
+ * "offset", "index", "type", "type_name", "extends" ("pcr7", "rtmr0"; not there for EV_NO_ACTION),
+ * "digests": {"sha256": "hex"}, "size", "authenticated" ("all", "part", "none"),
+ * "authenticated_offset" and "authenticated_size" for "part", "after_separator", "description"}. A
+ * new reference. */
 json_t *cvs_event_log_to_json(const CvsEventLog *log);
