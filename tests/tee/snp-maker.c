@@ -13,7 +13,7 @@
 EVP_PKEY *
 snp_make_rsa_key(void)
 {
-    EVP_PKEY *key = EVP_RSA_gen(2048);
+    EVP_PKEY *key = EVP_RSA_gen(1024);
 
     g_assert_nonnull(key);
     return key;

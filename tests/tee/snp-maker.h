@@ -10,7 +10,8 @@
 
 #define SNP_MAKER_NOW G_GINT64_CONSTANT(1767225600) /* 2026-01-01, inside of every default life */
 
-EVP_PKEY *snp_make_rsa_key(void); /* RSA-2048: AMD's have 4096, which tests nothing more */
+EVP_PKEY *
+snp_make_rsa_key(void); /* RSA-1024, quickly made: AMD's 4096 bits would test nothing more */
 EVP_PKEY *snp_make_p384_key(void);
 
 typedef struct {

@@ -397,6 +397,24 @@ test_roots(void)
         g_assert_false(test);
         g_assert_true(cvs_snp_roots_have_line(roots, files[i].line));
 
+        {
+            /* The pinned key under the name of another line. */
+            g_autoptr(X509) renamed = X509_dup(certs->pdata[1]);
+            X509_NAME *name = X509_NAME_new();
+
+            g_assert_cmpint(X509_NAME_add_entry_by_txt(
+                                name, "CN", MBSTRING_ASC,
+                                (const guint8 *)(files[i].line == CVS_SNP_LINE_MILAN ? "ARK-Genoa"
+                                                                                     : "ARK-Milan"),
+                                -1, -1, 0),
+                            ==, 1);
+            g_assert_cmpint(X509_set_subject_name(renamed, name), ==, 1);
+            g_assert_cmpint(X509_set_issuer_name(renamed, name), ==, 1);
+            g_assert_cmpint(cvs_snp_cert_kind(renamed, NULL), ==, CVS_SNP_CERT_ARK);
+            g_assert_cmpint(cvs_snp_roots_find(roots, renamed, NULL), ==, CVS_SNP_LINE_UNKNOWN);
+            X509_NAME_free(name);
+        }
+
         (void)X509_up_ref(certs->pdata[1]);
         g_ptr_array_add(anchors, certs->pdata[1]);
         chain.leaf = certs->pdata[0];
