@@ -69,7 +69,7 @@ cvs_dir_open_at(int dir, const char *name, gboolean create, mode_t mode, GError 
         }
         fd = openat(dir, name, flags);
         /* The new folder must outlive a crash before anything in it can. */
-        if (fd >= 0 && dir != AT_FDCWD && fsync(dir) < 0) {
+        if (fd >= 0 && fsync(dir) < 0) {
             cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno,
                                 "cannot sync the folder that holds %s", name);
             cvs_close_fd(&fd);
@@ -86,7 +86,22 @@ cvs_dir_open_at(int dir, const char *name, gboolean create, mode_t mode, GError 
 int
 cvs_dir_open(const char *path, gboolean create, mode_t mode, GError **error)
 {
-    return cvs_dir_open_at(AT_FDCWD, path, create, mode, error);
+    g_autofree char *whole = g_canonicalize_filename(path, NULL); /* no slash at its end */
+    g_autofree char *parent = g_path_get_dirname(whole);
+    g_autofree char *name = g_path_get_basename(whole);
+    CVS_AUTO_FD int dir = -1;
+
+    if (!create)
+        return cvs_dir_open_at(AT_FDCWD, path, FALSE, mode, error);
+    /* Held open, since a new folder lasts only when its parent is synced. */
+    dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        cvs_error_set_errno(error,
+                            errno == ENOENT ? CVS_ERROR_NO_SUCH_KEY : CVS_ERROR_STORAGE_ERROR,
+                            errno, "cannot open the folder %s", parent);
+        return -1;
+    }
+    return cvs_dir_open_at(dir, name, TRUE, mode, error);
 }
 
 GBytes *
@@ -159,9 +174,15 @@ open_temporary(int dir, mode_t mode, char name[static 32], GError **error)
         (void)snprintf(name, 32, TEMPORARY_PREFIX "%016" G_GINT64_MODIFIER "x", random);
         fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd >= 0) {
-            /* Held until it is renamed, so that a sweep leaves it alone. */
-            (void)flock(fd, LOCK_EX | LOCK_NB);
-            return fd;
+            struct stat st;
+
+            /* Held until it is renamed, so that a sweep leaves it alone. One that came before us
+             * holds it now, or has removed it. */
+            if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
+                return fd;
+            (void)unlinkat(dir, name, 0);
+            cvs_close_fd(&fd);
+            continue;
         }
         if (errno != EEXIST)
             break;

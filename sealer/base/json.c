@@ -9,8 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The blocks are those of malloc() itself, without a header of ours in front, because libjose gives
- * what json_dumps() returned to free(). So the size to wipe is what malloc() says it is. */
+/* Blocks stay those of malloc(): libjose hands what json_dumps() gave it to free(). So the size to
+ * wipe is asked of the C library, and may be a little more than what was asked for. */
+static void *
+plain_malloc(size_t size)
+{
+    return malloc(size);
+}
+
 static void
 wiping_free(void *block)
 {
@@ -23,7 +29,7 @@ wiping_free(void *block)
 __attribute__((constructor)) static void
 use_wiping_allocator(void)
 {
-    json_set_alloc_funcs(malloc, wiping_free);
+    json_set_alloc_funcs(plain_malloc, wiping_free);
     /* Seeding takes a lock and a read of urandom at the first object; done here it is off every
      * later path. */
     json_object_seed(0);
@@ -151,8 +157,11 @@ cvs_json_only(const json_t *object, const char *what, GError **error, ...)
             known = g_str_equal(name, member);
         va_end(names);
         if (!known) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%.40s\"",
-                        what, member);
+            /* The cut may go through a character. */
+            g_autofree char *shown = g_utf8_make_valid(member, (gssize)MIN(strlen(member), 40));
+
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: unknown member \"%s\"", what,
+                        shown);
             return FALSE;
         }
     }

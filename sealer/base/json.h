@@ -5,7 +5,8 @@
  * unknown members and wrong types are errors that name the member.
  *
  * Linking this file gives jansson an allocator that wipes what it frees, since libjose keeps keys
- * in JSON values. */
+ * in JSON values. Its blocks may be given to free(), as libjose does with text of json_dumps(), but
+ * then they are not wiped. */
 
 #include <glib.h>
 #include <jansson.h>

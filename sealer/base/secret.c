@@ -11,44 +11,44 @@
 
 struct _CvsSecret {
     gatomicrefcount refs;
-    guint8 *data; /* at the start of its own mapping */
+    guint8 *data; /* at the start of its own pages, between two that nobody may touch */
     gsize size;
-    gsize mapped;
+    gsize mapped; /* without those two */
 };
 
 static gint some_unlocked;
 static gint alive;
 
 static gsize
-round_to_pages(gsize size)
+page_size(void)
 {
-    gsize page = (gsize)sysconf(_SC_PAGESIZE);
-
-    return (size + page - 1) / page * page;
+    return (gsize)sysconf(_SC_PAGESIZE);
 }
 
 CvsSecret *
 cvs_secret_new(gsize size)
 {
     CvsSecret *secret = NULL;
-    void *mapping = NULL;
+    const gsize page = page_size();
+    guint8 *mapping = NULL;
 
-    g_return_val_if_fail(size > 0 && size <= G_MAXSSIZE, NULL);
+    g_return_val_if_fail(size > 0 && size <= G_MAXSSIZE - 4 * page, NULL);
 
     secret = g_new0(CvsSecret, 1);
     g_atomic_ref_count_init(&secret->refs);
     secret->size = size;
-    secret->mapped = round_to_pages(size);
-    mapping =
-        mmap(NULL, secret->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping == MAP_FAILED)
+    secret->mapped = (size + page - 1) / page * page;
+    /* The kernel puts mappings side by side; only pages without access keep neighbours apart. */
+    mapping = mmap(NULL, secret->mapped + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED ||
+        mprotect(mapping + page, secret->mapped, PROT_READ | PROT_WRITE) < 0)
         g_error("out of memory for a secret of %zu bytes", size);
-    secret->data = mapping;
-    if (mlock(mapping, secret->mapped) < 0)
+    secret->data = mapping + page;
+    if (mlock(secret->data, secret->mapped) < 0)
         g_atomic_int_set(&some_unlocked, 1);
     /* Neither in a core dump nor in a forked child. */
-    (void)madvise(mapping, secret->mapped, MADV_DONTDUMP);
-    (void)madvise(mapping, secret->mapped, MADV_WIPEONFORK);
+    (void)madvise(secret->data, secret->mapped, MADV_DONTDUMP);
+    (void)madvise(secret->data, secret->mapped, MADV_WIPEONFORK);
     g_atomic_int_inc(&alive);
     return secret;
 }
@@ -95,7 +95,7 @@ cvs_secret_unref(CvsSecret *secret)
     if (secret == NULL || !g_atomic_ref_count_dec(&secret->refs))
         return;
     cvs_wipe(secret->data, secret->mapped);
-    (void)munmap(secret->data, secret->mapped);
+    (void)munmap(secret->data - page_size(), secret->mapped + 2 * page_size());
     g_free(secret);
     (void)g_atomic_int_dec_and_test(&alive);
 }

@@ -5,9 +5,9 @@
  * reference goes. Every key, PIN, recovery key, TPM secret and KEK lives in one; nothing else may
  * hold a copy that is not wiped by its own function.
  *
- * The pages are mapped for the secret alone, so that a neighbour's overflow ends in a fault, and
- * locking (mlock) is best effort: without the right to lock, cvs_secret_all_locked() says so and
- * the daemon reports it. */
+ * The pages are the secret's alone, with a page without access on either side, so that a
+ * neighbour's overflow ends in a fault, and locking (mlock) is best effort: without the right to
+ * lock, cvs_secret_all_locked() says so and the daemon reports it. */
 
 #include <glib.h>
 

@@ -89,6 +89,8 @@ cvs_writer_zero(CvsWriter *writer, gsize size)
 {
     guint old = writer->bytes->len;
 
+    if (size == 0)
+        return;
     g_byte_array_set_size(writer->bytes, old + (guint)size);
     memset(writer->bytes->data + old, 0, size);
 }

@@ -134,6 +134,12 @@ test_bus_new(const char *dir)
 }
 
 void
+test_bus_stop(TestBus *bus)
+{
+    stop_child(&bus->daemon);
+}
+
+void
 test_bus_free(TestBus *bus)
 {
     stop_child(&bus->polkit);
