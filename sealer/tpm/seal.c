@@ -191,7 +191,8 @@ open_session(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     gboolean with_pin = unsealing->pin != NULL;
 
     unsealing->encryption = ESYS_TR_NONE;
-    unsealing->session = cvs_session_open_policy(tpm, with_pin, &local);
+    unsealing->session = cvs_session_open_policy(
+        tpm, with_pin, cvs_policy_sends_auth_value(unsealing->policy), &local);
     if (unsealing->session != ESYS_TR_NONE && with_pin) {
         unsealing->encryption = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, &local);
         if (unsealing->encryption == ESYS_TR_NONE)
@@ -227,7 +228,7 @@ load(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     if (cvs_rc_is_from_tpm(rc) && (rc & TPM2_RC_FMT1) && (rc & TPM2_RC_P)) {
         /* What does not load under its own parent is damaged, unless the TPM behind this connection
          * is another one by now. */
-        if (!cvs_srk_check(tpm, unsealing->session, error))
+        if (!cvs_srk_check(tpm, tpm->sessions[CVS_SESSION_POLICY].tr, error))
             return FALSE;
         tpm->last_rc = rc;
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
@@ -283,7 +284,8 @@ unseal_loaded(CvsTpm *tpm, Unsealing *unsealing, GError **error)
 {
     static const char doing[] = "unsealing";
     TPM2B_SENSITIVE_DATA *data = NULL;
-    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, unsealing->session,
+    /* The policy may have gone on in a new session. */
+    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, tpm->sessions[CVS_SESSION_POLICY].tr,
                              unsealing->encryption, ESYS_TR_NONE, &data);
 
     if (rc == TSS2_RC_SUCCESS) {
@@ -327,7 +329,8 @@ unseal_step(CvsTpm *tpm, gpointer data, GError **error)
             g_propagate_error(error, g_steal_pointer(&local));
             break;
         }
-        if (!cvs_session_restart_policy(tpm, error))
+        unsealing->session = cvs_session_restart_policy(tpm, error);
+        if (unsealing->session == ESYS_TR_NONE)
             break;
     }
     unload(tpm, unsealing);

@@ -338,6 +338,35 @@ test_or_with_pin(Fixture *f, gconstpointer data)
     assert_unseals(f->tpm, policy, &object, "1234", "secret");
 }
 
+/* A branch that asks for the PIN, and is given up, before one that does not; and keys opened by the
+ * one and by the other in turns. None of it may count as a wrong PIN. */
+static void
+test_or_after_pin(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)cvs_policy_unref);
+    g_autoptr(CvsPolicy) either = cvs_policy_new(), by_pin = cvs_policy_new();
+    CvsPolicy *stale = cvs_policy_new();
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1};
+    g_auto(CvsSealedObject) object = {0}, pin_object = {0};
+    CvsTpmInfo info;
+
+    cvs_policy_add_auth_value(stale);
+    cvs_policy_add_pcr(stale, &selection, (const guint8[32]){0});
+    g_ptr_array_add(branches, stale);
+    g_ptr_array_add(branches, present_policy(f->tpm, "7", CVS_SHA256));
+    g_assert_true(cvs_policy_add_or(either, branches, NULL));
+    cvs_policy_add_auth_value(by_pin);
+    seal_text(f->tpm, either, "secret", "1234", &object);
+    seal_text(f->tpm, by_pin, "other", "1234", &pin_object);
+    for (guint i = 0; i < 3; i++) {
+        assert_unseals(f->tpm, either, &object, "1234", "secret");
+        assert_unseals(f->tpm, by_pin, &pin_object, "1234", "other");
+    }
+    g_assert_true(cvs_tpm_get_info(f->tpm, &info, NULL));
+    g_assert_cmpuint(info.lockout_counter, ==, 0);
+}
+
 static void
 test_wrong_policy(Fixture *f, gconstpointer data)
 {
@@ -382,7 +411,7 @@ test_tpm_enforces_policy(Fixture *f, gconstpointer data)
     g_assert_cmphex(Esys_Load(f->tpm->esys, f->tpm->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                               ESYS_TR_NONE, &private_area, &public_area, &loaded),
                     ==, TSS2_RC_SUCCESS);
-    session = cvs_session_open_policy(f->tpm, FALSE, &error);
+    session = cvs_session_open_policy(f->tpm, FALSE, FALSE, &error);
     g_assert_true(cvs_policy_execute(other, f->tpm, session, NULL, 0, &error));
     g_assert_cmphex(Esys_Unseal(f->tpm->esys, loaded, session, ESYS_TR_NONE, ESYS_TR_NONE, &out) &
                         0xbf,
@@ -692,6 +721,7 @@ main(int argc, char **argv)
     ADD("lockout", test_lockout, 0);
     ADD("or", test_or, 0);
     ADD("or-with-pin", test_or_with_pin, 0);
+    ADD("or-after-pin", test_or_after_pin, 0);
     ADD("wrong-policy", test_wrong_policy, 0);
     ADD("tpm-enforces-policy", test_tpm_enforces_policy, 0);
     ADD("user-with-auth", test_user_with_auth, 0);
