@@ -156,24 +156,38 @@ run_info(Trouble *trouble, GError **error)
     if (!cvs_tpm_get_info(trouble->bed->tpm, &info, error))
         return FALSE;
     if (!g_str_equal(info.manufacturer, "IBM") || !info.has_sha256 || !info.has_sha384 ||
-        info.in_lockout || info.lockout_counter != 0 || info.reset_count != 0)
-        return wrong(error, "the TPM is not what it says");
+        info.in_lockout || info.lockout_counter != 0 || info.reset_count != 1) {
+        g_set_error(error, WRONG, 0, "manufacturer %s, lockout %d (%u), reset %u",
+                    info.manufacturer, info.in_lockout, info.lockout_counter, info.reset_count);
+        return FALSE;
+    }
     return TRUE;
 }
 
 const TroubleOperation trouble_operations[] = {
-    {.name = "unseal-warm", .run = run_unseal},
+    {.name = "unseal-warm", .run = run_unseal, .quick = TRUE},
     {.name = "unseal-cold", .run = run_unseal, .cold = TRUE},
+    {.name = "unseal-idle", .run = run_unseal, .idle = TRUE},
     {.name = "unseal-pin-warm", .run = run_unseal_pin},
-    {.name = "unseal-pin-cold", .run = run_unseal_pin, .cold = TRUE},
-    {.name = "refused", .run = run_refused, .cold = TRUE, .refusal = CVS_ERROR_PCR_MISMATCH},
+    {.name = "unseal-pin-cold", .run = run_unseal_pin, .cold = TRUE, .quick = TRUE},
+    {.name = "unseal-pin-idle", .run = run_unseal_pin, .idle = TRUE},
+    {.name = "refused",
+     .run = run_refused,
+     .cold = TRUE,
+     .refusal = CVS_ERROR_PCR_MISMATCH,
+     .quick = TRUE},
     {.name = "seal-warm", .run = run_seal, .writes = TRUE},
     {.name = "seal-cold", .run = run_seal, .writes = TRUE, .cold = TRUE},
     {.name = "seal-pin", .run = run_seal_pin, .writes = TRUE, .cold = TRUE},
-    {.name = "seal-first", .run = run_seal, .writes = TRUE, .cold = TRUE, .no_srk = TRUE},
+    {.name = "seal-first",
+     .run = run_seal,
+     .writes = TRUE,
+     .cold = TRUE,
+     .no_srk = TRUE,
+     .quick = TRUE},
     {.name = "reseal", .run = run_reseal, .writes = TRUE, .cold = TRUE},
     {.name = "explain", .run = run_explain, .cold = TRUE},
-    {.name = "info", .run = run_info, .cold = TRUE},
+    {.name = "info", .run = run_info, .cold = TRUE, .quick = TRUE},
 };
 const guint trouble_n_operations = G_N_ELEMENTS(trouble_operations);
 
@@ -289,9 +303,8 @@ flush_all(Trouble *trouble)
 
             memcpy(&handle, list->data + 19 + 4 * j, 4);
             handle = GUINT32_FROM_BE(handle);
-            g_assert_cmphex(
-                transact(trouble, TPM2_CC_FlushContext, FALSE, &handle, 1, 0, response), ==,
-                TPM2_RC_SUCCESS);
+            g_assert_cmphex(transact(trouble, TPM2_CC_FlushContext, FALSE, &handle, 1, 0, response),
+                            ==, TPM2_RC_SUCCESS);
         }
     }
 }
@@ -311,14 +324,17 @@ trouble_prepare(Trouble *trouble, const TroubleOperation *operation)
 {
     g_autoptr(GError) error = NULL;
 
-    /* Drops what a reseal left of older slots, too. */
-    bed_assert_opens(trouble->bed, "db", NULL);
+    /* Drops what a reseal left of older slots. */
+    if (operation->writes)
+        bed_assert_opens(trouble->bed, "db", NULL);
     if (operation->cold) {
         reconnect(trouble);
     } else {
         cvs_tpm_idle(trouble->bed->tpm);
         if (!operation->run(trouble, &error))
             g_error("%s: %s", operation->name, error->message);
+        if (operation->idle)
+            cvs_tpm_idle(trouble->bed->tpm);
     }
     if (operation->no_srk)
         evict_srk(trouble);
@@ -386,10 +402,9 @@ run_clean(Trouble *trouble, const TroubleOperation *operation)
     g_autoptr(GError) error = NULL;
     gboolean ok = operation->run(trouble, &error);
 
-    if (operation->refusal != 0
-            ? !g_error_matches(error, CVS_ERROR, operation->refusal) ||
-                  !cvs_error_has_reason(error, CVS_REASON_PCR_DIFFERS)
-            : !ok)
+    if (operation->refusal != 0 ? !g_error_matches(error, CVS_ERROR, operation->refusal) ||
+                                      !cvs_error_has_reason(error, CVS_REASON_PCR_DIFFERS)
+                                : !ok)
         trouble_complain(trouble, "the next %s: %s", operation->name,
                          error ? error->message : "no error");
 }

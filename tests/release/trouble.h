@@ -19,7 +19,9 @@ typedef struct _TroubleOperation TroubleOperation;
 struct _TroubleOperation {
     const char *name;
     gboolean cold;   /* starts with a TPM that is not connected; else with its sessions kept */
+    gboolean idle;   /* unless it was idle before */
     gboolean no_srk; /* and with no SRK in the TPM */
+    gboolean quick;  /* stands for the others where a quick run leaves some out */
     gboolean writes; /* the vault, if it succeeds */
     int refusal;     /* the error of a clean run; 0: it succeeds */
     /* What it gives without an error is held against the truth: an error of G_FILE_ERROR says that
