@@ -55,7 +55,7 @@ pcr_execute(const CvsPolicyElement *element, CvsPolicyRun *run, const guint8 bef
     cvs_pcr_selection_to_tpm(&self->selection, &selection);
     rc = Esys_PolicyPCR(run->tpm->esys, run->session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                         &digest, &selection);
-    if (cvs_rc_base(rc) == TPM2_RC_VALUE) {
+    if (cvs_rc_base(rc) == TPM2_RC_VALUE && (rc & TPM2_RC_P)) {
         g_autofree char *pcrs = cvs_pcr_mask_format(self->selection.mask);
 
         run->tpm->last_rc = rc;

@@ -44,7 +44,8 @@ cvs_rc_is_session_lost(TSS2_RC rc)
 
     return (base >= TPM2_RC_REFERENCE_H0 && base <= TPM2_RC_REFERENCE_H6) ||
            (base >= TPM2_RC_REFERENCE_S0 && base <= TPM2_RC_REFERENCE_S6) ||
-           base == TPM2_RC_CONTEXT_GAP || base == TPM2_RC_HANDLE;
+           base == TPM2_RC_CONTEXT_GAP || base == TPM2_RC_HANDLE ||
+           (base == TPM2_RC_VALUE && !(rc & TPM2_RC_P)); /* no handle that a TPM gives out */
 }
 
 gboolean
@@ -99,6 +100,10 @@ cvs_rc_set_error(TSS2_RC rc, const char *doing, GError **error)
         remedy = "other programs fill the TPM's memory: try again";
         break;
     default:
+        if (cvs_rc_is_session_lost(rc)) {
+            code = CVS_ERROR_BUSY;
+            remedy = "what we had in the TPM was removed from it: try again";
+        }
         break;
     }
     g_set_error(error, CVS_ERROR, code, "%s: %s%s%s (0x%x)", doing, remedy ? remedy : "",

@@ -195,7 +195,8 @@ open_session(CvsTpm *tpm, Unsealing *unsealing, GError **error)
         tpm, with_pin, cvs_policy_sends_auth_value(unsealing->policy), &local);
     if (unsealing->session != ESYS_TR_NONE && with_pin) {
         unsealing->encryption = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, &local);
-        if (unsealing->encryption == ESYS_TR_NONE)
+        if (unsealing->encryption == ESYS_TR_NONE ||
+            !cvs_session_prove(tpm, CVS_SESSION_HMAC, &local))
             unsealing->session = ESYS_TR_NONE;
     }
     if (unsealing->session == ESYS_TR_NONE) {
@@ -228,7 +229,11 @@ load(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     if (cvs_rc_is_from_tpm(rc) && (rc & TPM2_RC_FMT1) && (rc & TPM2_RC_P)) {
         /* What does not load under its own parent is damaged, unless the TPM behind this connection
          * is another one by now. */
-        if (!cvs_srk_check(tpm, tpm->sessions[CVS_SESSION_POLICY].tr, error))
+        if (!cvs_srk_check(tpm,
+                           unsealing->encryption != ESYS_TR_NONE
+                               ? unsealing->encryption
+                               : tpm->sessions[CVS_SESSION_POLICY].tr,
+                           error))
             return FALSE;
         tpm->last_rc = rc;
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,

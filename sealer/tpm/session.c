@@ -68,9 +68,20 @@ cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **e
             explain_failed_start(tpm, local, error);
         return ESYS_TR_NONE;
     }
-    if (!tpm->srk_checked && !cvs_srk_check(tpm, tpm->sessions[kind].tr, error))
+    if (!tpm->srk_checked && !cvs_session_prove(tpm, kind, error))
         return ESYS_TR_NONE;
     return tpm->sessions[kind].tr;
+}
+
+gboolean
+cvs_session_prove(CvsTpm *tpm, CvsSessionKind kind, GError **error)
+{
+    if (tpm->sessions[kind].proven && tpm->srk_checked)
+        return TRUE;
+    if (!cvs_srk_check(tpm, tpm->sessions[kind].tr, error))
+        return FALSE;
+    tpm->sessions[kind].proven = TRUE;
+    return TRUE;
 }
 
 static gboolean
@@ -101,6 +112,8 @@ cvs_session_open_policy(CvsTpm *tpm, gboolean with_pin, gboolean sends_auth_valu
             return ESYS_TR_NONE;
         }
     }
+    if (with_pin && !cvs_session_prove(tpm, CVS_SESSION_POLICY, error))
+        return ESYS_TR_NONE;
     if (!set_encrypt(tpm, !with_pin, error))
         return ESYS_TR_NONE;
     session->dirty = TRUE;
@@ -125,6 +138,7 @@ void
 cvs_session_policy_was_used(CvsTpm *tpm)
 {
     tpm->sessions[CVS_SESSION_POLICY].dirty = FALSE;
+    tpm->sessions[CVS_SESSION_POLICY].proven = TRUE;
 }
 
 void

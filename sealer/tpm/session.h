@@ -13,6 +13,10 @@
  * cvs_tpm_get_srk_name(). */
 ESYS_TR cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **error);
 
+/* Makes sure that an open session works, at the cost of one command the first time. A PIN in a
+ * session whose start was changed on its way would count as a wrong one. */
+gboolean cvs_session_prove(CvsTpm *tpm, CvsSessionKind kind, GError **error);
+
 /* The policy session, with nothing asserted in it yet; counts as used from here on. ESYS_TR_NONE on
  * an error.
  * with_pin: the object has an auth value; then this session does not encrypt. (The auth value would

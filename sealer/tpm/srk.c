@@ -65,6 +65,8 @@ make_srk(CvsTpm *tpm, GError **error)
         return cvs_tpm_fail(tpm, rc, "making the storage root key", error);
     ok = make_persistent(tpm, primary, error);
     cvs_tpm_flush(tpm, &primary);
+    if (ok && tpm->esys == NULL)
+        return cvs_tpm_connect(tpm, error) && cvs_srk_find(tpm, FALSE, error);
     return ok;
 }
 

@@ -101,7 +101,8 @@ receive_raw(CvsTcti *tcti, int32_t timeout, gsize *ret_size)
 }
 
 /* Part 1, 18.x "Command/Response Structure": a success has the command's tag, an error is a bare
- * header without sessions. */
+ * header without sessions. Part 2, 6.6.1: one of two bits is set in any response code of a TPM 2.0.
+ */
 static gboolean
 is_answer(const CvsTcti *tcti, gsize size)
 {
@@ -114,7 +115,8 @@ is_answer(const CvsTcti *tcti, gsize size)
     code = u32_at(tcti->response, 6);
     if (code == TPM2_RC_SUCCESS)
         return tag == tag_of(tcti->command);
-    return tag == TPM2_ST_NO_SESSIONS && size == HEADER_SIZE && cvs_rc_is_from_tpm(code);
+    return tag == TPM2_ST_NO_SESSIONS && size == HEADER_SIZE && cvs_rc_is_from_tpm(code) &&
+           (code & (TPM2_RC_FMT1 | TPM2_RC_VER1)) != 0;
 }
 
 /* Also from an answer that is too short or too long: the TPM may have done what it was told. */
@@ -283,11 +285,13 @@ cvs_tcti_open(const char *conf, CvsTctiWatch *watch, GError **error)
     return tcti;
 }
 
-/* Without ESYS, whose context may be beyond use by now. */
+/* Without ESYS, whose context may be beyond use by now. Also over a line that broke: where there is
+ * no resource manager nobody else would do it, and some lines come back (a TPM behind a socket that
+ * is opened for each command). */
 static void
 flush_live(CvsTcti *tcti)
 {
-    while (tcti->live->len > 0 && !tcti->dead) {
+    while (tcti->live->len > 0) {
         guint32 handle = g_array_index(tcti->live, guint32, tcti->live->len - 1);
         guint8 command[HEADER_SIZE + 4] = {
             TPM2_ST_NO_SESSIONS >> 8,
@@ -305,12 +309,16 @@ flush_live(CvsTcti *tcti)
             (guint8)(handle >> 8),
             (guint8)handle,
         };
+        TSS2_RC rc = TSS2_RC_SUCCESS;
 
         g_array_set_size(tcti->live, tcti->live->len - 1);
         memcpy(tcti->command, command, sizeof command);
         tcti->command_size = sizeof command;
-        if (send_command(tcti) == TSS2_RC_SUCCESS)
-            (void)receive_answer(tcti, TSS2_TCTI_TIMEOUT_BLOCK);
+        rc = send_command(tcti);
+        if (rc == TSS2_RC_SUCCESS)
+            rc = receive_answer(tcti, TSS2_TCTI_TIMEOUT_BLOCK);
+        if (rc != TSS2_RC_SUCCESS && rc != TSS2_TCTI_RC_MALFORMED_RESPONSE)
+            break;
     }
 }
 

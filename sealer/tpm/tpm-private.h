@@ -15,7 +15,8 @@ typedef enum {
 } CvsSessionKind;
 
 typedef struct {
-    ESYS_TR tr; /* ESYS_TR_NONE: none */
+    ESYS_TR tr;      /* ESYS_TR_NONE: none */
+    gboolean proven; /* an answer in it was verified, so both ends have the same key and nonces */
     /* Policy session: it was used, and the TPM has not forgotten what for. */
     gboolean dirty;
     /* Policy session: PolicyAuthValue was sent in it; ESYS remembers that for the session's life,

@@ -109,6 +109,8 @@ set_lockout_error(CvsTpm *tpm, const char *doing, GError **error)
 gboolean
 cvs_tpm_fail(CvsTpm *tpm, TSS2_RC rc, const char *doing, GError **error)
 {
+    GError *local = NULL;
+
     /* Where it can mean a wrong PIN or password the caller asked before. Here it means that the TPM
      * does not have our session's key: what was said on the way was changed, or it is another TPM.
      */
@@ -119,9 +121,12 @@ cvs_tpm_fail(CvsTpm *tpm, TSS2_RC rc, const char *doing, GError **error)
         set_lockout_error(tpm, doing, error);
         return FALSE;
     }
-    cvs_rc_set_error(rc, doing, error);
-    if (cvs_rc_is_fatal(rc))
+    cvs_rc_set_error(rc, doing, &local);
+    /* What the TPM should never say to us, it says because one of us is wrong about a handle or a
+     * session. The next request begins from nothing. */
+    if (cvs_rc_is_fatal(rc) || local->code == CVS_ERROR_FAILED)
         cvs_tpm_disconnect(tpm);
+    g_propagate_error(error, local);
     return FALSE;
 }
 
@@ -141,8 +146,8 @@ cvs_tpm_flush(CvsTpm *tpm, ESYS_TR *object)
     if (tr == ESYS_TR_NONE || tpm->esys == NULL)
         return;
     rc = Esys_FlushContext(tpm->esys, tr);
-    /* What could not be flushed is flushed when the connection closes. */
-    if (rc != TSS2_RC_SUCCESS && cvs_rc_is_fatal(rc))
+    /* What could not be flushed, or is not where we thought, goes with the connection. */
+    if (rc != TSS2_RC_SUCCESS)
         cvs_tpm_disconnect(tpm);
 }
 
@@ -172,12 +177,17 @@ cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error)
     tpm->last_rc = TSS2_RC_SUCCESS;
     if (step(tpm, data, &local))
         return TRUE;
-    if (!had_sessions || tpm->esys == NULL || !cvs_rc_is_session_lost(tpm->last_rc)) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return FALSE;
+    if (had_sessions && tpm->esys != NULL && cvs_rc_is_session_lost(tpm->last_rc)) {
+        cvs_tpm_idle(tpm);
+        g_clear_error(&local);
+        tpm->last_rc = TSS2_RC_SUCCESS;
+        if (step(tpm, data, &local))
+            return TRUE;
     }
-    cvs_tpm_idle(tpm);
-    return step(tpm, data, error);
+    if (cvs_rc_is_session_lost(tpm->last_rc))
+        cvs_tpm_disconnect(tpm);
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
 }
 
 guint64

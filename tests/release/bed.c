@@ -26,6 +26,12 @@ bed_set_profile(Bed *bed, const char *name, const char *text)
 Bed *
 bed_new(void)
 {
+    return bed_new_with(TPM_MUX_DEFAULT);
+}
+
+Bed *
+bed_new_with(TpmMuxFlags flags)
+{
     Bed *bed = g_new0(Bed, 1);
     g_autoptr(GError) error = NULL;
 
@@ -37,7 +43,7 @@ bed_new(void)
     bed->folders[0] = bed->policies;
     bed_set_profile(bed, "default", default_profile);
 
-    bed->test_tpm = test_tpm_new(TPM_MUX_DEFAULT);
+    bed->test_tpm = test_tpm_new(flags);
     for (guint pcr = 0; pcr < 8; pcr++)
         test_tpm_extend(bed->test_tpm, pcr, "boot");
     bed->tpm = cvs_tpm_new(test_tpm_tcti(bed->test_tpm));

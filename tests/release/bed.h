@@ -21,6 +21,8 @@ typedef struct {
 
 /* The profile "default" selects PCRs 0, 2 and 7, which are measured. */
 Bed *bed_new(void);
+/* The same with a TPM of that kind. */
+Bed *bed_new_with(TpmMuxFlags flags);
 void bed_free(Bed *bed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bed, bed_free)
 
