@@ -42,23 +42,28 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
 
 /* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation
  * first: the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The
- * error is that of the newest slot, with the reasons of all. When the newest slot opens, older tpm2
+ * error is that of the newest slot, with the reasons of all. A wrong PIN and
+ * a TPM that fails end the search, and theirs is the error. When the newest slot opens, older tpm2
  * slots are dropped from the file (best effort: a disk that cannot be written to does not stop a
  * release). */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 
 typedef struct {
-    const CvsSecret *pin;          /* needed if the key has one, and becomes the new slot's */
-    const CvsSecret *recovery_key; /* opens the key if the state does not; NULL: none */
+    const CvsSecret *pin; /* needed if the key has one, and becomes the new slot's */
+    /* Opens the key if the state does not, in any form that vault/recovery.h forgives; NULL: none.
+     */
+    const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
- * adds a slot for the present state with the profile, the PIN and the PCRs of the newest slot (and
- * those that the profile has come to require). Recovery slots stay. One older tpm2 slot stays, the
- * one that opened or else the newest, until the new one has opened in a release: whoever reseals in
- * a state that does not come again can still go back. */
+ * adds a slot for the present state with the profile, the PIN and the PCRs of the slot that opened
+ * (and those that the profile has come to require). Opened by the recovery key, those of the newest
+ * slot are taken, for which only the file vouches. Recovery slots stay. One older tpm2 slot stays,
+ * that from which the new one took these, until the new one has opened in a release: whoever
+ * reseals in a state that does not come again can still go back. InvalidArgument for what is no
+ * recovery key, NotAuthorized for one that is not this key's. */
 gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                             const CvsResealOptions *options, GError **error);
 

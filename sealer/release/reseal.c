@@ -3,6 +3,7 @@
 #include "release/conditions.h"
 #include "release/release.h"
 #include "release/slot.h"
+#include "vault/recovery.h"
 
 #define NONE G_MAXUINT
 
@@ -13,24 +14,29 @@ static gboolean
 open_somehow(const CvsRelease *release, CvsKeyFile *key, GArray *order,
              const CvsResealOptions *options, guint *ret_slot, GError **error)
 {
+    g_autoptr(CvsSecret) recovery_key = NULL;
     g_autoptr(GError) refusal = NULL;
 
     for (guint i = 0; i < order->len; i++) {
         guint index = g_array_index(order, guint, i);
         g_autoptr(GError) local = NULL;
+        gboolean final = FALSE;
 
         if (cvs_slot_open(release, key, index, options->pin, &local)) {
             *ret_slot = index;
             return TRUE;
         }
+        final = cvs_slot_error_is_final(local);
+        if (final)
+            g_clear_error(&refusal);
         if (refusal == NULL)
             refusal = g_steal_pointer(&local);
-        /* Another try with the same PIN would only count against it. */
-        if (g_error_matches(refusal, CVS_ERROR, CVS_ERROR_PIN_WRONG))
+        if (final)
             break;
     }
     if (options->recovery_key) {
-        if (!cvs_key_file_open_recovery(key, options->recovery_key, error))
+        recovery_key = cvs_recovery_key_normalise(options->recovery_key, error);
+        if (recovery_key == NULL || !cvs_key_file_open_recovery(key, recovery_key, error))
             return FALSE;
         *ret_slot = NONE;
         return TRUE;
@@ -43,6 +49,19 @@ open_somehow(const CvsRelease *release, CvsKeyFile *key, GArray *order,
         "cannot reseal %s: it does not open, and no recovery key was given: ",
         cvs_key_file_get_name(key));
     return FALSE;
+}
+
+/* The newest slot that another can follow. A forged one may claim the last generation there is. */
+static guint
+newest_slot(const CvsKeyFile *key, const GArray *order)
+{
+    for (guint i = 0; i < order->len; i++) {
+        guint index = g_array_index(order, guint, i);
+
+        if (cvs_key_file_get_tpm2_slot(key, index)->generation < CVS_SLOT_GENERATION_MAX)
+            return index;
+    }
+    return NONE;
 }
 
 /* Drops the tpm2 slots but the one to keep; gives the kept one's index no meaning afterwards. */
@@ -77,10 +96,10 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     g_autoptr(GBytes) file = NULL;
     g_autoptr(GBytes) state = NULL;
     g_auto(CvsNewSlot) made = {0};
-    const CvsTpm2Slot *newest = NULL;
+    const CvsTpm2Slot *model = NULL;
     CvsSlotRequest request = {0};
     guint8 digest[32];
-    guint opened = NONE;
+    guint keep = NONE;
 
     if (!cvs_key_name_check(name, error))
         return FALSE;
@@ -91,50 +110,47 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (key == NULL)
         return FALSE;
     order = cvs_slot_order(key);
-    if (!open_somehow(release, key, order, options, &opened, error))
+    if (!open_somehow(release, key, order, options, &keep, error))
         return FALSE;
     secret = cvs_key_file_decrypt(key, error);
     if (secret == NULL)
         return FALSE;
 
-    /* The new slot is what the newest was meant to be. Opened by the recovery key, that slot is
-     * only the file's word, but all it can choose is which PCRs; the profile's demands come on top.
-     */
-    if (order->len > 0)
-        newest = cvs_key_file_get_tpm2_slot(key, g_array_index(order, guint, 0));
-    if (newest && cvs_policy_needs_pin(newest->policy) && options->pin == NULL) {
+    /* The new slot is what the one that opened is: that one's text is authenticated by its KEK,
+     * while any other slot, newer or not, can have been put into the file. Opened by the recovery
+     * key there is no such slot, and the newest is taken at the file's word; the profile's demands
+     * come on top. */
+    if (keep == NONE)
+        keep = newest_slot(key, order);
+    if (keep != NONE)
+        model = cvs_key_file_get_tpm2_slot(key, keep);
+    if (model && cvs_policy_needs_pin(model->policy) && options->pin == NULL) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED,
                     "the key %s has a PIN, and its new slot wants one too", name);
         return FALSE;
     }
     profile = cvs_profile_load(release->profile_folders,
-                               newest ? newest->profile : CVS_PROFILE_DEFAULT, error);
+                               model ? model->profile : CVS_PROFILE_DEFAULT, error);
     if (profile == NULL)
         return FALSE;
-    if (newest == NULL || !cvs_policy_get_pcr(newest->policy, &request.selection, digest))
+    if (model == NULL || !cvs_policy_get_pcr(model->policy, &request.selection, digest))
         request.selection = (CvsPcrSelection){.bank = profile->bank, .mask = profile->pcrs};
     request.selection.mask |= profile->required_pcrs;
     request.profile = profile;
-    request.pin = newest == NULL || cvs_policy_needs_pin(newest->policy) ||
-                          profile->pin == CVS_PROFILE_REQUIRED
-                      ? options->pin
-                      : NULL;
+    request.pin =
+        model == NULL || cvs_policy_needs_pin(model->policy) || profile->pin == CVS_PROFILE_REQUIRED
+            ? options->pin
+            : NULL;
     request.allow_unmeasured = options->allow_unmeasured;
-    request.generation = newest ? newest->generation + 1 : 1;
-    if (request.generation == 0) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "the key %s has no generation left",
-                    name);
-        return FALSE;
-    }
+    /* The highest, since all other slots but the kept one are dropped. */
+    request.generation = model ? model->generation + 1 : 1;
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), error))
         return FALSE;
     if (!cvs_slot_make(release, &request, &made, error))
         return FALSE;
 
-    drop_others(key, opened != NONE   ? opened
-                     : order->len > 0 ? g_array_index(order, guint, 0)
-                                      : NONE);
+    drop_others(key, keep);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     file = cvs_key_file_serialise(key, error);

@@ -109,6 +109,13 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
 }
 
+gboolean
+cvs_slot_error_is_final(const GError *error)
+{
+    return g_error_matches(error, CVS_ERROR, CVS_ERROR_PIN_WRONG) ||
+           g_error_matches(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+}
+
 GArray *
 cvs_slot_order(const CvsKeyFile *key)
 {

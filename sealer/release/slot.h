@@ -33,6 +33,10 @@ gboolean cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request,
 gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
                        GError **error);
 
+/* True if the other slots are not to be tried after this error: a wrong PIN would count against the
+ * TPM's limit once for each, and a TPM that fails now does so for all. */
+gboolean cvs_slot_error_is_final(const GError *error);
+
 /* The tpm2 slots of a key, newest generation first: guint indices. */
 GArray *cvs_slot_order(const CvsKeyFile *key);
 

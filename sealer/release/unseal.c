@@ -8,9 +8,10 @@
  * under its lock: somebody may have resealed it meanwhile, and then the older slots are not ours to
  * judge. */
 static void
-drop_superseded(const CvsRelease *release, const CvsOwner *owner, const char *name,
-                guint32 opened_generation)
+drop_superseded(const CvsRelease *release, const CvsKeyFile *opened, const CvsTpm2Slot *opened_slot)
 {
+    const CvsOwner *owner = cvs_key_file_get_owner(opened);
+    const char *name = cvs_key_file_get_name(opened);
     g_autoptr(CvsKeyLock) lock = NULL;
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GArray) order = NULL;
@@ -26,7 +27,8 @@ drop_superseded(const CvsRelease *release, const CvsOwner *owner, const char *na
     if (order->len < 2)
         return;
     newest = g_array_index(order, guint, 0);
-    if (cvs_key_file_get_tpm2_slot(key, newest)->generation != opened_generation)
+    if (!g_bytes_equal(cvs_key_file_get_tpm2_slot(key, newest)->object.private_area,
+                       opened_slot->object.private_area))
         return;
     for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
         if (i - 1 != newest && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
@@ -36,12 +38,14 @@ drop_superseded(const CvsRelease *release, const CvsOwner *owner, const char *na
 }
 
 /* The first error stands, with the reasons of the others added: the newest slot is the one that was
- * meant to open. */
+ * meant to open. But one that ends the search says more than what came before it. */
 static void
 collect(GError **first, GError *next)
 {
     const GPtrArray *reasons = NULL;
 
+    if (cvs_slot_error_is_final(next))
+        g_clear_error(first);
     if (*first == NULL) {
         *first = next;
         return;
@@ -75,16 +79,20 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
         const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
         g_autoptr(CvsSecret) secret = NULL;
         GError *local = NULL;
+        gboolean final = FALSE;
 
         if (cvs_conditions_check_slot(release, slot, &local) &&
             cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
             if (i == 0 && order->len > 1)
-                drop_superseded(release, owner, name, slot->generation);
+                drop_superseded(release, key, slot);
             return g_steal_pointer(&secret);
         }
+        final = cvs_slot_error_is_final(local);
         collect(&refusal, local);
+        if (final)
+            break;
     }
     if (refusal == NULL) {
         refusal = g_error_new(CVS_ERROR, CVS_ERROR_BAD_FORMAT,

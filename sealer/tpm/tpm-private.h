@@ -51,7 +51,7 @@ gboolean cvs_tpm_nonsense(CvsTpm *tpm, const char *doing, GError **error);
 /* Flushes a transient object; harmless for ESYS_TR_NONE and after the connection was lost. */
 void cvs_tpm_flush(CvsTpm *tpm, ESYS_TR *object);
 
-/* Runs a step; if it fails because a session that was kept from before is lost, runs it once more
- * with new sessions. */
+/* Runs a step; if it fails because a session that was kept from before is lost, or the root key that
+ * was found before is gone, runs it once more with new sessions, or on a new connection. */
 typedef gboolean (*CvsTpmStep)(CvsTpm *tpm, gpointer data, GError **error);
 gboolean cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error);

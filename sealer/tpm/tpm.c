@@ -172,13 +172,18 @@ gboolean
 cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    gboolean had_sessions = cvs_tpm_holds_sessions(tpm);
+    gboolean had_srk = tpm->srk != ESYS_TR_NONE;
 
     tpm->last_rc = TSS2_RC_SUCCESS;
     if (step(tpm, data, &local))
         return TRUE;
-    if (had_sessions && tpm->esys != NULL && cvs_rc_is_session_lost(tpm->last_rc)) {
-        cvs_tpm_idle(tpm);
+    if (had_srk && tpm->esys != NULL && cvs_rc_is_session_lost(tpm->last_rc)) {
+        /* The handle can also be that of the root key, if its owner removed it or cleared the TPM:
+         * then all that is known of this TPM is out of date. */
+        if (cvs_rc_base(tpm->last_rc) == TPM2_RC_HANDLE)
+            cvs_tpm_disconnect(tpm);
+        else
+            cvs_tpm_idle(tpm);
         g_clear_error(&local);
         tpm->last_rc = TSS2_RC_SUCCESS;
         if (step(tpm, data, &local))

@@ -115,7 +115,7 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     value = cvs_json_get_array(json, "factors", WHAT, error);
     if (value == NULL || !parse_factors(value, &slot->factors, error))
         return FALSE;
-    if (!cvs_json_get_int(json, "generation", 1, G_MAXINT32, WHAT, &number, error))
+    if (!cvs_json_get_int(json, "generation", 1, CVS_SLOT_GENERATION_MAX, WHAT, &number, error))
         return FALSE;
     slot->generation = (guint32)number;
     text = cvs_json_get_string(json, "profile", WHAT, error);

@@ -22,6 +22,7 @@
 
 #define CVS_SLOT_MAX 2048
 #define CVS_SLOT_VERSION 1
+#define CVS_SLOT_GENERATION_MAX G_MAXINT32
 
 /* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
 typedef enum {

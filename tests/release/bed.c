@@ -155,3 +155,31 @@ bed_key_path(Bed *bed, const char *name)
 
     return g_build_filename(bed->vault, "keys", folder, name, NULL);
 }
+
+void
+bed_forge_slot(Bed *bed, const char *name, json_t *members)
+{
+    g_autofree char *path = bed_key_path(bed, name);
+    g_autoptr(json_t) key = json_load_file(path, 0, NULL);
+    g_autoptr(json_t) changes = members;
+    g_autoptr(json_t) slot = NULL;
+    g_autoptr(GBytes) decoded = NULL;
+    g_autofree char *text = NULL;
+    json_t *recipients = json_object_get(key, "recipients");
+    json_t *forged = NULL, *header = NULL;
+    gsize first = 0;
+
+    while (json_object_get(json_object_get(json_array_get(recipients, first), "header"), "slot") ==
+           NULL)
+        g_assert_cmpuint(++first, <, json_array_size(recipients));
+    forged = json_deep_copy(json_array_get(recipients, first));
+    header = json_object_get(forged, "header");
+    decoded = cvs_json_get_bytes(header, "slot", 1, CVS_SLOT_MAX, "header", NULL);
+    g_assert_nonnull(decoded);
+    slot = cvs_json_parse(g_bytes_get_data(decoded, NULL), g_bytes_get_size(decoded), "slot", NULL);
+    g_assert_cmpint(json_object_update(slot, changes), ==, 0);
+    text = cvs_json_canonical(slot);
+    cvs_json_set_bytes(header, "slot", text, strlen(text));
+    g_assert_cmpint(json_array_append_new(recipients, forged), ==, 0);
+    g_assert_cmpint(json_dump_file(key, path, JSON_COMPACT), ==, 0);
+}

@@ -4,6 +4,7 @@
 /* What every test of the release floor stands on: a TPM, an empty vault, two folders of profiles.
  */
 
+#include "base/json.h"
 #include "release/release.h"
 #include "sim/test-tpm.h"
 
@@ -42,4 +43,7 @@ void bed_replace_tpm(Bed *bed, guint number);
 guint bed_count_reasons(const GError *error, const char *code);
 /* The file of a key of bed's owner. */
 char *bed_key_path(Bed *bed, const char *name);
+/* What whoever can write to the disk can do: adds a copy of the key's first tpm2 slot in which
+ * these members are replaced (stolen). */
+void bed_forge_slot(Bed *bed, const char *name, json_t *members);
 CvsSecret *bed_secret(const char *text);

@@ -262,6 +262,134 @@ test_no_such_key(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY);
 }
 
+/* A slot that anybody can add to the file, newer than all: PCR 1 alone, which is measured in every
+ * state, a lax profile, no PIN. */
+static void
+forge_lax_slot(Bed *bed, guint generation)
+{
+    g_autofree char *digest = g_strnfill(43, 'A');
+
+    bed_set_profile(bed, "lax", "[Registers]\nPCRs=1\n");
+    bed_forge_slot(bed, "db",
+                   json_pack("{s:s, s:I, s:[{s:s, s:s, s:s, s:s}]}", "profile", "lax", "generation",
+                             (json_int_t)generation, "policy", "type", "pcr", "bank", "sha256",
+                             "pcrs", "1", "digest", digest));
+}
+
+/* What the new slot is to be is taken from the slot that opened, whose text is authenticated; a
+ * forged one that only claims to be newer cannot make the key weaker. */
+static void
+test_forged_newest_slot(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions seal_options = {.pin = pin};
+    CvsResealOptions options = {.pin = pin};
+
+    bed_seal(bed, "db", &seal_options);
+    forge_lax_slot(bed, 7);
+    reseal(bed, &options);
+
+    key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(cvs_key_file_get_n_slots(key), ==, 2);
+    for (guint i = 0; i < 2; i++) {
+        const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, i);
+        CvsPcrSelection selection = {0};
+        guint8 digest[32];
+
+        g_assert_true(cvs_policy_get_pcr(slot->policy, &selection, digest));
+        g_assert_cmphex(selection.mask, ==, 1u << 0 | 1u << 2 | 1u << 7);
+        g_assert_true(cvs_policy_needs_pin(slot->policy));
+        g_assert_cmpstr(slot->profile, ==, "default");
+        g_assert_cmpuint(slot->generation, ==, i + 1);
+    }
+    bed_assert_opens(bed, "db", pin);
+    test_tpm_extend(bed->test_tpm, 2, "tampered");
+    error = bed_assert_refused(bed, "db", pin, CVS_ERROR_PCR_MISMATCH);
+}
+
+/* Nor can a slot that claims the last generation there is keep a key from being resealed. */
+static void
+test_last_generation(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    bed_forge_slot(bed, "db", json_pack("{s:I}", "generation", (json_int_t)G_MAXINT32));
+    bed_assert_opens(bed, "db", NULL);
+    reseal(bed, NULL);
+    bed_assert_opens(bed, "db", NULL);
+
+    bed_forge_slot(bed, "db", json_pack("{s:I}", "generation", (json_int_t)G_MAXINT32));
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+static guint
+failed_tries(Bed *bed)
+{
+    g_autoptr(GError) error = NULL;
+    CvsTpmInfo info;
+
+    g_assert_true(cvs_tpm_get_info(bed->tpm, &info, &error));
+    return info.lockout_counter;
+}
+
+/* Whoever writes to the disk can copy a slot thirty times: a wrong PIN is tried in one of them,
+ * also when one that does not open at all comes first. */
+static void
+test_wrong_pin_counts_once(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) wrong = bed_secret("654321");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *digest = g_strnfill(43, 'A');
+    CvsSealOptions seal_options = {.pin = pin};
+    CvsResealOptions options = {.pin = wrong};
+
+    bed_seal(bed, "db", &seal_options);
+    bed_forge_slot(bed, "db", json_pack("{s:i}", "generation", 2));
+    bed_forge_slot(bed, "db", json_pack("{s:i}", "generation", 3));
+    bed_forge_slot(bed, "db",
+                   json_pack("{s:i, s:[{s:s, s:s, s:s, s:s}]}", "generation", 4, "policy", "type",
+                             "pcr", "bank", "sha256", "pcrs", "1", "digest", digest));
+    error = assert_not_resealed(bed, &options, CVS_ERROR_PIN_WRONG);
+    g_clear_error(&error);
+    g_assert_cmpuint(failed_tries(bed), ==, 1);
+    error = bed_assert_refused(bed, "db", wrong, CVS_ERROR_PIN_WRONG);
+    g_assert_cmpuint(failed_tries(bed), ==, 2);
+}
+
+/* Over D-Bus a recovery key comes as a person or a file has it. */
+static void
+test_recovery_key_as_typed(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(CvsSecret) typed = cvs_secret_new(cvs_secret_size(recovery_key) + 1);
+    g_autoptr(CvsSecret) broken = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {0};
+
+    for (gsize i = 0; i < cvs_secret_size(recovery_key); i++)
+        cvs_secret_data(typed)[i] = (guint8)g_ascii_toupper((char)cvs_secret_peek(recovery_key)[i]);
+    cvs_secret_data(typed)[cvs_secret_size(recovery_key)] = '\n';
+    broken = cvs_secret_new_copy(cvs_secret_peek(typed), 20);
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    options.recovery_key = broken;
+    error = assert_not_resealed(bed, &options, CVS_ERROR_INVALID_ARGUMENT);
+    options.recovery_key = typed;
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", NULL);
+}
+
 static void
 test_remove(void)
 {
@@ -292,6 +420,10 @@ main(int argc, char **argv)
     g_test_add_func("/release/reseal/unmeasured", test_unmeasured);
     g_test_add_func("/release/reseal/other-tpm", test_other_tpm);
     g_test_add_func("/release/reseal/no-such-key", test_no_such_key);
+    g_test_add_func("/release/reseal/forged-newest-slot", test_forged_newest_slot);
+    g_test_add_func("/release/reseal/last-generation", test_last_generation);
+    g_test_add_func("/release/reseal/wrong-pin-counts-once", test_wrong_pin_counts_once);
+    g_test_add_func("/release/reseal/recovery-key-as-typed", test_recovery_key_as_typed);
     g_test_add_func("/release/remove", test_remove);
     return g_test_run();
 }

@@ -241,6 +241,46 @@ test_nothing_left_behind(void)
     }
 }
 
+/* The owner clears the TPM, or removes its root key, while we hold a connection. */
+static void
+test_srk_removed(void)
+{
+    g_autoptr(Swtpm) swtpm = swtpm_new();
+    g_autoptr(CvsTpm) tpm = cvs_tpm_new(swtpm_tcti(swtpm));
+    g_autoptr(CvsPolicy) policy = present_policy(tpm, "0", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+
+    seal_text(tpm, policy, "secret", NULL, &object);
+    assert_unseals(tpm, policy, &object, NULL, "secret");
+    for (guint warm = 0; warm < 2; warm++) {
+        g_autoptr(GError) error = NULL, again = NULL;
+        g_auto(CvsSealedObject) other = {0};
+
+        if (!warm)
+            cvs_tpm_idle(tpm);
+        g_free(swtpm_tool(swtpm, "tpm2_evictcontrol -C o -c 0x81000001"));
+        error = refusal(tpm, policy, &object, NULL);
+        assert_refused(error, TPM_REPLACED);
+        g_assert_true(cvs_error_has_reason(error, CVS_REASON_SRK_CHANGED));
+        again = refusal(tpm, policy, &object, NULL);
+        assert_refused(again, TPM_REPLACED);
+        /* What is sealed next makes the key anew: the same one, since it is derived. */
+        seal_text(tpm, policy, "other", NULL, &other);
+        assert_unseals(tpm, policy, &other, NULL, "other");
+        assert_unseals(tpm, policy, &object, NULL, "secret");
+    }
+    g_free(swtpm_tool(swtpm, "tpm2_clear"));
+    {
+        g_autoptr(GError) error = refusal(tpm, policy, &object, NULL);
+        g_auto(CvsSealedObject) other = {0};
+
+        assert_refused(error, TPM_REPLACED);
+        seal_text(tpm, policy, "other", NULL, &other);
+        assert_unseals(tpm, policy, &other, NULL, "other");
+    }
+    g_assert_cmpuint(swtpm_count_handles(tpm), <=, 2);
+}
+
 static void
 test_info(void)
 {
@@ -300,6 +340,7 @@ main(int argc, char **argv)
     g_test_add_func("/tpm/tpm/swapped", test_swapped);
     g_test_add_func("/tpm/tpm/retries", test_retries);
     g_test_add_func("/tpm/tpm/nothing-left-behind", test_nothing_left_behind);
+    g_test_add_func("/tpm/tpm/srk-removed", test_srk_removed);
     g_test_add_func("/tpm/tpm/info", test_info);
     g_test_add_func("/tpm/tpm/two-clients", test_two_clients);
     return g_test_run();
