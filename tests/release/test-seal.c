@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static gboolean
 seal(Bed *bed, const char *name, const CvsSecret *secret, const CvsSealOptions *options,
@@ -106,6 +107,27 @@ test_replace(void)
     g_assert_true(cvs_secret_equal(other, back));
 }
 
+/* What cannot be opened is not taken for a key, nor for none. */
+static void
+test_name_unreadable(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) secret = bed_secret("x");
+    g_autofree char *path = bed_key_path(bed, "db");
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "other", NULL);
+    g_assert_cmpint(symlink("nowhere", path), ==, 0);
+    g_assert_false(seal(bed, "db", secret, NULL, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR);
+    g_clear_error(&error);
+
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_true(g_file_set_contents(path, "damaged", -1, NULL));
+    g_assert_false(seal(bed, "db", secret, NULL, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_KEY_EXISTS);
+}
+
 static void
 test_unmeasured(void)
 {
@@ -143,6 +165,7 @@ test_profile_rules(void)
     g_autoptr(Bed) bed = bed_new();
     g_autoptr(CvsSecret) secret = bed_secret("x");
     g_autoptr(CvsSecret) short_pin = bed_secret("123");
+    g_autoptr(CvsSecret) short_umlauts = bed_secret("\u00e4\u00f6\u00fc");
     g_autoptr(CvsSecret) pin = bed_secret("123456");
     const struct {
         const char *profile;
@@ -172,6 +195,10 @@ test_profile_rules(void)
          NULL},
         {"[Registers]\nPCRs=0\n[Secrets]\nPINMinimumLength=4\n",
          {.pin = short_pin},
+         CVS_ERROR_INVALID_ARGUMENT,
+         NULL},
+        {"[Registers]\nPCRs=0\n[Secrets]\nPINMinimumLength=4\n",
+         {.pin = short_umlauts},
          CVS_ERROR_INVALID_ARGUMENT,
          NULL},
     };
@@ -289,6 +316,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/seal/too-large", test_too_large);
     g_test_add_func("/release/seal/names", test_names);
     g_test_add_func("/release/seal/replace", test_replace);
+    g_test_add_func("/release/seal/name-unreadable", test_name_unreadable);
     g_test_add_func("/release/seal/unmeasured", test_unmeasured);
     g_test_add_func("/release/seal/profile-rules", test_profile_rules);
     g_test_add_func("/release/seal/recovery-key", test_recovery_key);
