@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "release/bed.h"
+#include "release/slot.h"
+#include "release/state.h"
 #include "vault/recovery.h"
 
 #include <glib/gstdio.h>
@@ -308,6 +310,53 @@ test_tpm_gone(void)
     bed_assert_opens(bed, "db", NULL);
 }
 
+/* The last look at what is about to be written. */
+static void
+test_prove(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) right = bed_secret("the secret of db");
+    g_autoptr(CvsSecret) other = bed_secret("the secret of dc");
+    g_autoptr(CvsSecret) tpm_secret = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GBytes) file = NULL;
+    g_autoptr(GError) error = NULL;
+    const CvsTpm2Slot *slot = NULL;
+
+    bed_seal(bed, "db", NULL);
+    key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    slot = cvs_key_file_get_tpm2_slot(key, 0);
+    tpm_secret = cvs_tpm_unseal(bed->tpm, slot->policy, &slot->object, NULL, &error);
+    file = cvs_key_file_serialise(key, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_slot_prove(file, 0, tpm_secret, right, &error));
+    g_assert_false(cvs_slot_prove(file, 0, tpm_secret, other, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
+}
+
+/* A record says nothing about a slot of other PCRs, though that may name it. */
+static void
+test_record_of_other_pcrs(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsTpm2Slot other = {0};
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1u << 0 | 1u << 2};
+    const guint8 digest[32] = {0};
+    CvsPcrValues values;
+
+    bed_seal(bed, "db", NULL);
+    key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    g_assert_no_error(error);
+    other.state = cvs_key_file_get_tpm2_slot(key, 0)->state;
+    other.policy = cvs_policy_new();
+    cvs_policy_add_pcr(other.policy, &selection, digest);
+    g_assert_false(cvs_state_load_pcrs(&bed->release, key, &other, &values, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    cvs_policy_unref(other.policy);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -323,5 +372,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/seal/recovery-key-not-delivered", test_recovery_key_not_delivered);
     g_test_add_func("/release/seal/sha384", test_sha384);
     g_test_add_func("/release/seal/tpm-gone", test_tpm_gone);
+    g_test_add_func("/release/seal/prove", test_prove);
+    g_test_add_func("/release/seal/record-of-other-pcrs", test_record_of_other_pcrs);
     return g_test_run();
 }
