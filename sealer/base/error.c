@@ -135,6 +135,18 @@ cvs_error_get_reasons(const GError *error)
     return cvs_error_get_private((GError *)error)->reasons;
 }
 
+void
+cvs_error_add_reasons_of(GError *to, const GError *from)
+{
+    const GPtrArray *reasons = cvs_error_get_reasons(from);
+
+    for (guint i = 0; reasons && i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        cvs_error_add_reason(to, reason->code, reason->seen, reason->wanted, "%s", reason->detail);
+    }
+}
+
 gboolean
 cvs_error_has_reason(const GError *error, const char *code)
 {

@@ -154,6 +154,8 @@ void cvs_error_add_reason(GError *error, const char *code, const char *seen, con
                           const char *format, ...) G_GNUC_PRINTF(5, 6);
 /* The reasons, CvsReason*, owned by the error; NULL if it is of another domain. */
 const GPtrArray *cvs_error_get_reasons(const GError *error);
+/* Adds the reasons of one error to another. */
+void cvs_error_add_reasons_of(GError *to, const GError *from);
 /* True if the error is of CVS_ERROR and has a reason of that code. */
 gboolean cvs_error_has_reason(const GError *error, const char *code);
 

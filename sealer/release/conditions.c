@@ -17,6 +17,17 @@ check_required_pcrs(const CvsProfile *profile, guint32 mask, GError *refusal)
     return lacking == 0;
 }
 
+/* Characters of UTF-8; of anything else, the bytes that do not look like the rest of one. */
+static gsize
+count_characters(const CvsSecret *pin)
+{
+    gsize n = 0;
+
+    for (gsize i = 0; i < cvs_secret_size(pin); i++)
+        n += (cvs_secret_peek(pin)[i] & 0xc0) != 0x80;
+    return n;
+}
+
 gboolean
 cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *selection,
                              const CvsSecret *pin, gboolean recovery, GError **error)
@@ -33,7 +44,7 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
                     profile->name);
         return FALSE;
     }
-    if (pin && cvs_secret_size(pin) < profile->pin_min_length) {
+    if (pin && count_characters(pin) < profile->pin_min_length) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "the PIN is too short: profile %s wants at least %u characters", profile->name,
                     profile->pin_min_length);

@@ -23,28 +23,31 @@ reasons_to_json(const GError *refusal)
     return array;
 }
 
-static void
-copy_reasons(GError *to, const GError *from)
-{
-    const GPtrArray *reasons = cvs_error_get_reasons(from);
-
-    for (guint i = 0; reasons && i < reasons->len; i++) {
-        const CvsReason *reason = g_ptr_array_index(reasons, i);
-
-        cvs_error_add_reason(to, reason->code, reason->seen, reason->wanted, "%s", reason->detail);
-    }
-}
-
 /* Everything that would refuse this slot, short of unsealing it. */
 static gboolean
 judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *slot,
            GError *refusal, GError **error)
 {
     g_autoptr(GError) profile_error = NULL;
-    GBytes *srk_name = cvs_tpm_get_srk_name(release->tpm, FALSE, error);
+    g_autoptr(GError) srk_error = NULL;
+    GBytes *srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
 
-    if (srk_name == NULL)
-        return FALSE;
+    if (!cvs_conditions_check_slot(release, slot, &profile_error))
+        cvs_error_add_reasons_of(refusal, profile_error);
+    if (srk_name == NULL) {
+        /* The PCRs are not looked at then: there is no key to authenticate what is read. */
+        if (g_error_matches(srk_error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED)) {
+            cvs_error_add_reason(refusal, CVS_REASON_SRK_CHANGED, NULL, NULL,
+                                 "the TPM has no storage root key: it is another TPM, or was "
+                                 "cleared");
+        } else if (g_error_matches(srk_error, CVS_ERROR, CVS_ERROR_TPM_REPLACED)) {
+            cvs_error_add_reasons_of(refusal, srk_error);
+        } else {
+            g_propagate_error(error, g_steal_pointer(&srk_error));
+            return FALSE;
+        }
+        return TRUE;
+    }
     if (!g_bytes_equal(srk_name, slot->object.srk_name)) {
         g_autofree char *seen =
             cvs_hex_encode(g_bytes_get_data(srk_name, NULL), g_bytes_get_size(srk_name));
@@ -54,8 +57,6 @@ judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *
         cvs_error_add_reason(refusal, CVS_REASON_SRK_CHANGED, seen, wanted,
                              "the key was sealed with another TPM, or this one was cleared");
     }
-    if (!cvs_conditions_check_slot(release, slot, &profile_error))
-        copy_reasons(refusal, profile_error);
     return cvs_state_explain_pcrs(release, key, slot, refusal, NULL, error);
 }
 

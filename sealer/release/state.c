@@ -74,11 +74,21 @@ cvs_state_explain_pcrs(const CvsRelease *release, const CvsKeyFile *key, const C
     CvsPcrSelection selection;
     CvsPcrValues seen, wanted;
     guint8 wanted_digest[32], seen_digest[32];
+    g_autoptr(GError) read_error = NULL;
     gboolean matches = TRUE;
 
     if (cvs_policy_get_pcr(slot->policy, &selection, wanted_digest)) {
-        if (!cvs_tpm_read_pcrs(release->tpm, &selection, &seen, error))
-            return FALSE;
+        if (!cvs_tpm_read_pcrs(release->tpm, &selection, &seen, &read_error)) {
+            /* What is not there does not match either. */
+            if (!g_error_matches(read_error, CVS_ERROR, CVS_ERROR_PCR_UNMEASURED)) {
+                g_propagate_error(error, g_steal_pointer(&read_error));
+                return FALSE;
+            }
+            cvs_error_add_reasons_of(refusal, read_error);
+            if (ret_matches)
+                *ret_matches = FALSE;
+            return TRUE;
+        }
         cvs_pcr_values_digest(&seen, seen_digest);
         matches = cvs_equal_bytes(seen_digest, wanted_digest, sizeof seen_digest);
         if (!matches) {

@@ -18,8 +18,9 @@ gboolean cvs_state_load_pcrs(const CvsRelease *release, const CvsKeyFile *key,
                              const CvsTpm2Slot *slot, CvsPcrValues *ret_values, GError **error);
 
 /* Adds to the error why the slot's PCRs do not match: PcrDiffers for each PCR with both values, or
- * PcrStateUnknown with both digests where the record is lost. Adds nothing if the PCRs match. FALSE
- * with read_error if the TPM could not be read. ret_matches may be NULL. */
+ * PcrStateUnknown with both digests where the record is lost, or PcrBankMissing for each that this
+ * TPM has not. Adds nothing if the PCRs match. FALSE with an error if the TPM could not be read.
+ * ret_matches may be NULL. */
 gboolean cvs_state_explain_pcrs(const CvsRelease *release, const CvsKeyFile *key,
                                 const CvsTpm2Slot *slot, GError *refusal, gboolean *ret_matches,
                                 GError **error);

@@ -181,3 +181,18 @@ cvs_tpm_get_srk_name(CvsTpm *tpm, gboolean make, GError **error)
         return NULL;
     return tpm->srk_name;
 }
+
+static gboolean
+read_step(CvsTpm *tpm, gpointer data, GError **error)
+{
+    gboolean known = tpm->srk_checked;
+    ESYS_TR session = cvs_session_open(tpm, CVS_SESSION_POLICY, FALSE, error);
+
+    return session != ESYS_TR_NONE && (!known || cvs_srk_check(tpm, session, error));
+}
+
+GBytes *
+cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error)
+{
+    return cvs_tpm_run(tpm, read_step, NULL, error) ? tpm->srk_name : NULL;
+}

@@ -50,6 +50,8 @@ gboolean cvs_tpm_holds_sessions(const CvsTpm *tpm);
  * persistent. TpmReplaced with reason SrkUnfit for a key that fails the check; NotSupported if there
  * is none and make is FALSE. Cached until the connection is lost. Borrowed bytes. */
 GBytes *cvs_tpm_get_srk_name(CvsTpm *tpm, gboolean make, GError **error);
+/* The same without the cache: asks the TPM once more, and makes no key. */
+GBytes *cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error);
 
 /* Reads a selection, over as many answers as it takes, in the salted session (audit), so that the
  * transport cannot lie; the SRK is made if there is none. PCR_Read's update counter is equal over all answers, else read again

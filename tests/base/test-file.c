@@ -474,6 +474,18 @@ test_full_disk(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(umount2(fixture->path, MNT_DETACH), ==, 0);
 }
 
+/* A file of procfs says it has 0 bytes, and has more: as one that grows while it is read. */
+static void
+test_read_grows(Fixture *f, gconstpointer data)
+{
+    CVS_AUTO_FD int dir = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(dir, >=, 0);
+    g_assert_null(cvs_file_read(dir, "status", 4096, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -482,6 +494,7 @@ main(int argc, char **argv)
     ADD("write", test_write);
     ADD("replace-is-new", test_replace_is_new);
     ADD("read-bound", test_read_bound);
+    ADD("read-grows", test_read_grows);
     ADD("read-others", test_read_others);
     ADD("write-over-others", test_write_over_others);
     ADD("remove", test_remove);

@@ -81,7 +81,7 @@ test_everything_wrong(void)
     g_autoptr(Bed) bed = bed_new();
     g_autoptr(json_t) json = NULL;
     g_autoptr(GError) error = NULL;
-    const char *wanted[] = {"SrkChanged", "PcrNotSelected", "PcrDiffers"};
+    const char *wanted[] = {"PcrNotSelected", "SrkChanged", "PcrDiffers"};
     const json_t *reasons = NULL;
 
     bed_seal(bed, "db", NULL);
@@ -106,6 +106,52 @@ test_everything_wrong(void)
                         wanted[i]);
 }
 
+/* A TPM that was cleared, or a fresh one, has no root key yet: that is told, and none is made. */
+static void
+test_no_srk(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(json_t) json = NULL;
+    g_autoptr(GError) error = NULL;
+    const json_t *reason = NULL;
+
+    bed_seal(bed, "db", NULL);
+    g_free(test_tpm_run(bed->test_tpm, "tpm2_clear"));
+    json = explain(bed, "db");
+    g_assert_true(json_is_false(json_object_get(json, "opens")));
+    g_assert_cmpuint(json_array_size(json_object_get(slot_of(json, 0), "reasons")), ==, 1);
+    reason = json_array_get(json_object_get(slot_of(json, 0), "reasons"), 0);
+    g_assert_cmpstr(json_string_value(json_object_get(reason, "code")), ==, "SrkChanged");
+    g_assert_null(cvs_tpm_get_srk_name(bed->tpm, FALSE, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+}
+
+/* The firmware has given up a bank: unsealing says which PCRs are gone, and so does explain. */
+static void
+test_bank_gone(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(json_t) json = NULL;
+    g_autoptr(GError) error = NULL;
+    const json_t *reasons = NULL;
+    const CvsHash bank = CVS_SHA384;
+    CvsSealOptions options = {.bank = &bank};
+
+    bed_seal(bed, "db", &options);
+    g_free(test_tpm_run(bed->test_tpm, "tpm2_pcrallocate sha256:all+sha384:none"));
+    test_tpm_power_cycle(bed->test_tpm);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
+    g_clear_error(&error);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PCR_BANK_MISSING), ==, 3);
+    json = explain(bed, "db");
+    g_assert_true(json_is_false(json_object_get(json, "opens")));
+    reasons = json_object_get(slot_of(json, 0), "reasons");
+    g_assert_cmpuint(json_array_size(reasons), ==, 3);
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(reasons, 0), "code")), ==,
+                    "PcrBankMissing");
+}
+
 static void
 test_no_such_key(void)
 {
@@ -123,6 +169,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/explain/opens", test_opens);
     g_test_add_func("/release/explain/pcr-differs", test_pcr_differs);
     g_test_add_func("/release/explain/everything-wrong", test_everything_wrong);
+    g_test_add_func("/release/explain/no-srk", test_no_srk);
+    g_test_add_func("/release/explain/bank-gone", test_bank_gone);
     g_test_add_func("/release/explain/no-such-key", test_no_such_key);
     return g_test_run();
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "release/bed.h"
+#include "release/slot.h"
+#include "release/state.h"
 #include "vault/recovery.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static gboolean
 seal(Bed *bed, const char *name, const CvsSecret *secret, const CvsSealOptions *options,
@@ -106,6 +109,27 @@ test_replace(void)
     g_assert_true(cvs_secret_equal(other, back));
 }
 
+/* What cannot be opened is not taken for a key, nor for none. */
+static void
+test_name_unreadable(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) secret = bed_secret("x");
+    g_autofree char *path = bed_key_path(bed, "db");
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "other", NULL);
+    g_assert_cmpint(symlink("nowhere", path), ==, 0);
+    g_assert_false(seal(bed, "db", secret, NULL, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR);
+    g_clear_error(&error);
+
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_true(g_file_set_contents(path, "damaged", -1, NULL));
+    g_assert_false(seal(bed, "db", secret, NULL, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_KEY_EXISTS);
+}
+
 static void
 test_unmeasured(void)
 {
@@ -143,6 +167,7 @@ test_profile_rules(void)
     g_autoptr(Bed) bed = bed_new();
     g_autoptr(CvsSecret) secret = bed_secret("x");
     g_autoptr(CvsSecret) short_pin = bed_secret("123");
+    g_autoptr(CvsSecret) short_umlauts = bed_secret("\u00e4\u00f6\u00fc");
     g_autoptr(CvsSecret) pin = bed_secret("123456");
     const struct {
         const char *profile;
@@ -172,6 +197,10 @@ test_profile_rules(void)
          NULL},
         {"[Registers]\nPCRs=0\n[Secrets]\nPINMinimumLength=4\n",
          {.pin = short_pin},
+         CVS_ERROR_INVALID_ARGUMENT,
+         NULL},
+        {"[Registers]\nPCRs=0\n[Secrets]\nPINMinimumLength=4\n",
+         {.pin = short_umlauts},
          CVS_ERROR_INVALID_ARGUMENT,
          NULL},
     };
@@ -281,6 +310,53 @@ test_tpm_gone(void)
     bed_assert_opens(bed, "db", NULL);
 }
 
+/* The last look at what is about to be written. */
+static void
+test_prove(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) right = bed_secret("the secret of db");
+    g_autoptr(CvsSecret) other = bed_secret("the secret of dc");
+    g_autoptr(CvsSecret) tpm_secret = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GBytes) file = NULL;
+    g_autoptr(GError) error = NULL;
+    const CvsTpm2Slot *slot = NULL;
+
+    bed_seal(bed, "db", NULL);
+    key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    slot = cvs_key_file_get_tpm2_slot(key, 0);
+    tpm_secret = cvs_tpm_unseal(bed->tpm, slot->policy, &slot->object, NULL, &error);
+    file = cvs_key_file_serialise(key, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_slot_prove(file, 0, tpm_secret, right, &error));
+    g_assert_false(cvs_slot_prove(file, 0, tpm_secret, other, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
+}
+
+/* A record says nothing about a slot of other PCRs, though that may name it. */
+static void
+test_record_of_other_pcrs(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsTpm2Slot other = {0};
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1u << 0 | 1u << 2};
+    const guint8 digest[32] = {0};
+    CvsPcrValues values;
+
+    bed_seal(bed, "db", NULL);
+    key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    g_assert_no_error(error);
+    other.state = cvs_key_file_get_tpm2_slot(key, 0)->state;
+    other.policy = cvs_policy_new();
+    cvs_policy_add_pcr(other.policy, &selection, digest);
+    g_assert_false(cvs_state_load_pcrs(&bed->release, key, &other, &values, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    cvs_policy_unref(other.policy);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -289,11 +365,14 @@ main(int argc, char **argv)
     g_test_add_func("/release/seal/too-large", test_too_large);
     g_test_add_func("/release/seal/names", test_names);
     g_test_add_func("/release/seal/replace", test_replace);
+    g_test_add_func("/release/seal/name-unreadable", test_name_unreadable);
     g_test_add_func("/release/seal/unmeasured", test_unmeasured);
     g_test_add_func("/release/seal/profile-rules", test_profile_rules);
     g_test_add_func("/release/seal/recovery-key", test_recovery_key);
     g_test_add_func("/release/seal/recovery-key-not-delivered", test_recovery_key_not_delivered);
     g_test_add_func("/release/seal/sha384", test_sha384);
     g_test_add_func("/release/seal/tpm-gone", test_tpm_gone);
+    g_test_add_func("/release/seal/prove", test_prove);
+    g_test_add_func("/release/seal/record-of-other-pcrs", test_record_of_other_pcrs);
     return g_test_run();
 }
