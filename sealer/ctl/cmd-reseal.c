@@ -156,11 +156,12 @@ const CvsCommand cvs_cmd_reseal = {
         {
             .program = "cvmseal reseal",
             .words = "NAME|--all",
-            .summary = "Seal a key anew to the present state, after or before a change",
+            .summary = "Seal a key anew to the present state, after a change that was meant",
             .description =
-                "The key has to open now, or by its recovery key. Profile, registers and PIN stay\n"
-                "as they are. With --all a key that fails does not stop the others; each failure\n"
-                "is reported, and the exit code is the highest of all. --json gives\n"
+                "The key has to open now, or by its recovery key, which an update of what is\n"
+                "measured makes necessary. Profile, registers and PIN stay as they are.\n"
+                "With --all a key that fails does not stop the others; each failure is reported,\n"
+                "and the exit code is the highest of all. --json gives\n"
                 "{\"keys\": [{\"name\", \"resealed\", \"error\"}]}.\n",
             .entries = entries,
             .max_words = 1,

@@ -7,11 +7,27 @@
 /* As long as a person may take over a password. */
 #define PERSON_TIMEOUT_MS (5 * 60 * 1000)
 
+/* What is kept of a question until its answer. */
+typedef struct {
+    char *action;
+    gboolean interactive;
+} Asked;
+
+static void
+asked_free(gpointer data)
+{
+    Asked *asked = data;
+
+    g_free(asked->action);
+    g_free(asked);
+}
+
 static void
 on_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    const char *action = g_task_get_task_data(task);
+    const Asked *asked = g_task_get_task_data(task);
+    const char *action = asked->action;
     g_autoptr(GError) local = NULL;
     g_autoptr(GVariant) reply =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &local);
@@ -27,6 +43,11 @@ on_answer(GObject *source, GAsyncResult *result, gpointer data)
     g_variant_get(reply, "((bb@a{ss}))", &authorized, &challenge, NULL);
     if (authorized)
         g_task_return_boolean(task, TRUE);
+    else if (challenge && asked->interactive)
+        g_task_return_new_error(task, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED,
+                                "polkit wants a password for %s, and no agent runs that could ask "
+                                "for it: start pkttyagent, or call as root",
+                                action);
     else if (challenge)
         g_task_return_new_error(task, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED,
                                 "polkit wants a password for %s: call again and allow interactive "
@@ -44,8 +65,11 @@ cvs_polkit_check(GDBusConnection *connection, const char *sender, const char *ac
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
     GVariantBuilder subject;
+    Asked *asked = g_new0(Asked, 1);
 
-    g_task_set_task_data(task, g_strdup(action), g_free);
+    asked->action = g_strdup(action);
+    asked->interactive = interactive;
+    g_task_set_task_data(task, asked, asked_free);
     g_variant_builder_init(&subject, G_VARIANT_TYPE("a{sv}"));
     g_variant_builder_add(&subject, "{sv}", "name", g_variant_new_string(sender));
     g_dbus_connection_call(

@@ -24,6 +24,8 @@ static const char rules[] =
     "polkit.addRule(function(action, subject) {\n"
     "    if (action.id == \"org.cvmseal1.manage\" && subject.user == \"sys\")\n"
     "        return polkit.Result.YES;\n"
+    "    if (action.id == \"org.cvmseal1.manage\" && subject.user == \"games\")\n"
+    "        return polkit.Result.AUTH_ADMIN;\n"
     "});\n";
 
 static int

@@ -14,6 +14,8 @@
 #define ALICE 1
 #define BOB 2
 #define ADMIN 3
+/* games: polkit wants a password for it, and no agent runs that could ask. */
+#define ASKED 5
 
 /* A sanitizer keeps what was freed, so memory is not measured under one. */
 #if defined(__SANITIZE_ADDRESS__)

@@ -210,6 +210,40 @@ test_polkit(void)
     g_assert_nonnull(record);
 }
 
+static TestReply *
+list_of_system(GDBusConnection *who, gboolean interactive)
+{
+    g_autoptr(GDBusMessage) call = g_dbus_message_new_method_call("org.cvmseal1", "/org/cvmseal1",
+                                                                  "org.cvmseal1.Manager", "List");
+    g_autoptr(GDBusMessage) answer = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_dbus_message_set_body(
+        call, g_variant_new("(@a{sv})", bed_options("{'owner': <'system'>, 'reasons': <true>}")));
+    if (interactive)
+        g_dbus_message_set_flags(call, G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION);
+    answer = g_dbus_connection_send_message_with_reply_sync(
+        who, call, G_DBUS_SEND_MESSAGE_FLAGS_NONE, 60000, NULL, NULL, &error);
+    g_assert_no_error(error);
+    return test_reply_from_message(answer);
+}
+
+/* The remedy is one that helps: who has allowed questions already is not told to allow them. */
+static void
+test_password(void)
+{
+    g_autoptr(GDBusConnection) asked = test_bus_connect(bed->bus, ASKED);
+    g_autoptr(TestReply) silent = list_of_system(asked, FALSE);
+    g_autoptr(TestReply) interactive = list_of_system(asked, TRUE);
+
+    g_assert_cmpstr(silent->error, ==, "NotAuthorized");
+    g_assert_nonnull(strstr(silent->message, "allow interactive authorization"));
+    g_assert_cmpstr(interactive->error, ==, "NotAuthorized");
+    g_assert_null(strstr(interactive->message, "allow interactive authorization"));
+    g_assert_nonnull(strstr(interactive->message, "pkttyagent"));
+    g_dbus_connection_close_sync(asked, NULL, NULL);
+}
+
 /* Nobody to ask means no. */
 static void
 test_no_polkit(void)
@@ -237,10 +271,12 @@ main(int argc, char **argv)
     g_test_add_func("/service/access/users-apart", test_users_apart);
     g_test_add_func("/service/access/unit", test_unit);
     g_test_add_func("/service/access/root", test_root);
-    if (polkit)
+    if (polkit) {
         g_test_add_func("/service/access/polkit", test_polkit);
-    else
+        g_test_add_func("/service/access/password", test_password);
+    } else {
         g_test_add_func("/service/access/no-polkit", test_no_polkit);
+    }
     status = g_test_run();
     bed_free(bed);
     return status;
