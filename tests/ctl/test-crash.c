@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The program cvmseal with --direct, killed at each of its system calls. What must hold afterwards
+ * stands in release/aftermath.h.
+ *
+ * By default a sample of the calls, and all of those that write; "-m slow": all. */
+
+#include "release/aftermath.h"
+#include "sim/crash.h"
+#include "sim/test-tpm.h"
+
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <sys/wait.h>
+#include <tss2/tss2_tpm2_types.h>
+#include <unistd.h>
+
+/* More than any operation makes; a loop that comes this far has lost count. */
+#define CALLS_MAX 5000
+/* Between two calls of the sample. */
+#define STRIDE 50
+
+typedef struct {
+    TestTpm *tpm;
+    char *dir;
+    char *vault;
+    char *policies;
+    char *secret; /* file */
+    Aftermath *aftermath;
+} Bed;
+
+static Bed bed;
+
+static void
+bed_set_up(void)
+{
+    const CvsOwner owner = {.kind = CVS_OWNER_UID, .uid = geteuid()};
+    g_autofree char *profile = NULL;
+
+    bed.tpm = test_tpm_new(TPM_MUX_DEFAULT);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed.tpm, pcr, "boot");
+    bed.dir = g_dir_make_tmp("cvs-ctl-crash-XXXXXX", NULL);
+    bed.vault = g_build_filename(bed.dir, "vault", NULL);
+    bed.policies = g_build_filename(bed.dir, "policies", NULL);
+    bed.secret = g_build_filename(bed.dir, "secret", NULL);
+    profile = g_build_filename(bed.policies, "default.policy", NULL);
+    g_assert_cmpint(g_mkdir(bed.policies, 0700), ==, 0);
+    g_assert_true(
+        g_file_set_contents(profile, "[Registers]\nPCRs=0+2+7\nPCRBank=sha256\n", -1, NULL));
+    g_assert_true(g_file_set_contents(bed.secret, AFTERMATH_NEW, -1, NULL));
+    bed.aftermath =
+        aftermath_new(test_tpm_port(bed.tpm, "checker"), bed.policies, bed.vault, &owner);
+}
+
+static void
+bed_tear_down(void)
+{
+    aftermath_free(bed.aftermath);
+    test_tpm_free(bed.tpm);
+    test_remove_tree(bed.dir);
+    g_free(bed.secret);
+    g_free(bed.policies);
+    g_free(bed.vault);
+    g_free(bed.dir);
+}
+
+static gboolean
+skip_if_impossible(void)
+{
+    const char *why = crash_is_impossible();
+
+    if (why)
+        g_test_skip(why);
+    return why != NULL;
+}
+
+static GPtrArray *
+command(Operation operation, const char *port)
+{
+    static const char *const words[N_OPERATIONS] = {
+        "seal key", "seal key", "seal key --replace", "reseal key", "remove key", "unseal key",
+    };
+    g_auto(GStrv) split = g_strsplit(words[operation], " ", -1);
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(argv,
+                    g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer", "ctl", "cvmseal", NULL));
+    g_ptr_array_add(argv, g_strdup("--direct"));
+    g_ptr_array_add(argv, g_strdup_printf("--tcti=%s", test_tpm_port(bed.tpm, port)));
+    g_ptr_array_add(argv, g_strdup_printf("--vault=%s", bed.vault));
+    g_ptr_array_add(argv, g_strdup_printf("--policies=%s", bed.policies));
+    for (guint i = 0; split[i]; i++)
+        g_ptr_array_add(argv, g_strdup(split[i]));
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
+static CrashResult
+run(Operation operation, CrashWhen when, guint n)
+{
+    g_autoptr(GPtrArray) argv = command(operation, "cli");
+    const CrashOptions options = {.from_path = bed.vault, .stdin_path = bed.secret};
+
+    return crash_run((const char *const *)argv->pdata, when, n, &options);
+}
+
+static CrashCall *
+call_at(const CrashResult *result, int at)
+{
+    g_assert_cmpint(at, >=, 0);
+    return g_ptr_array_index(result->trace, (guint)at);
+}
+
+/* An undisturbed run. */
+static CrashResult
+run_whole(Operation operation)
+{
+    CrashResult result;
+
+    aftermath_prepare(bed.aftermath, operation);
+    result = run(operation, CRASH_NEVER, 0);
+    g_assert_true(WIFEXITED(result.status));
+    g_assert_cmpint(WEXITSTATUS(result.status), ==, 0);
+    return result;
+}
+
+/* The calls that touch the vault and those around them, and some of the rest. Returns an array that
+ * says of each number whether it is in the sample. */
+static gboolean *
+choose_sample(Operation operation)
+{
+    g_auto(CrashResult) result = run_whole(operation);
+    gboolean *sample = g_new0(gboolean, CALLS_MAX);
+
+    for (guint n = 0; n < CALLS_MAX; n += STRIDE)
+        sample[n] = TRUE;
+    for (guint i = 0; i < result.trace->len; i++) {
+        const CrashCall *call = g_ptr_array_index(result.trace, i);
+
+        for (guint n = call->number - MIN(call->number, 1); n <= call->number + 2; n++)
+            sample[n] |= g_str_has_prefix(call->path, bed.vault);
+    }
+    return sample;
+}
+
+typedef struct {
+    guint n_kills, n_old, n_new;
+} Tally;
+
+/* FALSE: it was not killed any more. */
+static gboolean
+kill_once(Operation operation, CrashWhen when, guint n, Tally *tally)
+{
+    g_autofree char *text = g_strdup_printf("%s, killed %s call %u", operation_name(operation),
+                                            when == CRASH_BEFORE ? "before" : "after", n);
+    g_auto(CrashResult) result = {0};
+    gboolean changed;
+
+    aftermath_prepare(bed.aftermath, operation);
+    result = run(operation, when, n);
+    changed = aftermath_check(bed.aftermath, operation, text);
+    if (result.crashed) {
+        tally->n_kills++;
+        tally->n_old += !changed;
+        tally->n_new += changed;
+    } else {
+        g_assert_true(WIFEXITED(result.status));
+        g_assert_cmpint(WEXITSTATUS(result.status), ==, 0);
+        g_assert_true(changed);
+    }
+    aftermath_go_on(bed.aftermath, n, text);
+    return result.crashed;
+}
+
+static void
+test_killed(gconstpointer data)
+{
+    Operation operation = (Operation)GPOINTER_TO_UINT(data);
+    /* A program of one thread has nothing to do between two calls that anybody could see. */
+    const CrashWhen last = g_test_slow() ? CRASH_AFTER : CRASH_BEFORE;
+    Tally tally = {0};
+    g_autofree gboolean *sample = NULL;
+    TpmMuxHandles handles;
+
+    if (skip_if_impossible())
+        return;
+    sample = choose_sample(operation);
+    for (CrashWhen when = CRASH_BEFORE; when <= last; when++) {
+        guint n_clean = 0;
+
+        /* What is allocated varies, and with it the number of calls, a little. */
+        for (guint n = 1; n_clean < 2; n++) {
+            g_assert_cmpuint(n, <, CALLS_MAX);
+            if (g_test_slow() || sample[n])
+                n_clean += !kill_once(operation, when, n, &tally);
+        }
+    }
+    g_test_message("%s: %u kills, %u times old, %u times new", operation_name(operation),
+                   tally.n_kills, tally.n_old, tally.n_new);
+    g_assert_cmpuint(tally.n_old, >, 0);
+    g_assert_cmpuint(tally.n_new, >, 0);
+    handles = tpm_mux_handles(test_tpm_mux(bed.tpm), "cli");
+    g_assert_cmpuint(handles.objects + handles.sessions, ==, 0);
+}
+
+/* The order of things */
+
+/* A file that appears under this name was written and synced before, and its folder is synced
+ * before anything else is changed. Returns where in the trace that is. */
+static int
+assert_written(const CrashResult *result, int from, const char *glob)
+{
+    int renamed = crash_find(result, from, "rename*", glob);
+    const char *temporary = call_at(result, renamed)->path;
+    int opened = crash_find(result, from, "openat", temporary);
+    int written = crash_find(result, opened, "write", temporary);
+    int synced = crash_find(result, written, "fsync", temporary);
+    int folder_synced = crash_find(result, renamed, "fsync", aftermath_folder(bed.aftermath));
+    int next = crash_find(result, renamed + 1, "rename*", "*");
+
+    g_assert_cmpint(opened, >=, 0);
+    g_assert_cmpint(written, >, opened);
+    g_assert_cmpint(synced, >, written);
+    g_assert_cmpint(crash_find(result, synced, "write", temporary), ==, -1);
+    g_assert_cmpint(renamed, >, synced);
+    g_assert_cmpint(folder_synced, >, renamed);
+    if (next >= 0)
+        g_assert_cmpint(folder_synced, <, next);
+    next = crash_find(result, renamed + 1, "unlink*", "*");
+    g_assert_cmpint(folder_synced, <, next);
+    return folder_synced;
+}
+
+static void
+assert_folder_made(const CrashResult *result, const char *path, int before)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    int made = crash_find(result, 0, "mkdir*", path);
+    int synced = crash_find(result, made, "fsync", parent);
+
+    g_assert_cmpint(made, >=, 0);
+    g_assert_cmpint(synced, >, made);
+    g_assert_cmpint(synced, <, before);
+}
+
+static void
+test_order(gconstpointer data)
+{
+    Operation operation = (Operation)GPOINTER_TO_UINT(data);
+    const char *key = aftermath_key_path(bed.aftermath);
+    g_auto(CrashResult) result = {0};
+    g_autofree char *text = NULL;
+    g_autofree char *keys = g_build_filename(bed.vault, "keys", NULL);
+    int at = 0;
+
+    if (skip_if_impossible())
+        return;
+    result = run_whole(operation);
+    if (g_test_verbose()) {
+        text = crash_describe(&result);
+        g_test_message("%s", text);
+    }
+    if (operation == OPERATION_REMOVE) {
+        int removed = crash_find(&result, 0, "unlink*", key);
+        int record = crash_find(&result, 0, "unlink*", "*/.state.*." AFTERMATH_KEY);
+        int synced = crash_find(&result, removed, "fsync", aftermath_folder(bed.aftermath));
+
+        g_assert_cmpint(removed, >=, 0);
+        g_assert_cmpint(synced, >, removed);
+        g_assert_cmpint(record, >, synced);
+        return;
+    }
+    if (operation != OPERATION_DROP)
+        at = assert_written(&result, 0, "*/.state.*." AFTERMATH_KEY);
+    if (operation == OPERATION_FIRST) {
+        int before = crash_find(&result, 0, "openat", "*/.tmp-*");
+
+        assert_folder_made(&result, bed.vault, before);
+        assert_folder_made(&result, keys, before);
+        assert_folder_made(&result, aftermath_folder(bed.aftermath), before);
+    }
+    (void)assert_written(&result, at, key);
+    g_assert_cmpint(crash_find(&result, 0, "unlink*", key), ==, -1);
+}
+
+/* The lock */
+
+static GSubprocess *
+start(Operation operation, const char *port)
+{
+    g_autoptr(GPtrArray) argv = command(operation, port);
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+    g_autoptr(GError) error = NULL;
+    GSubprocess *process = NULL;
+
+    g_subprocess_launcher_set_stdin_file_path(launcher, bed.secret);
+    process = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv->pdata, &error);
+    g_assert_no_error(error);
+    return process;
+}
+
+static gboolean
+has_open(GSubprocess *process, const char *wanted)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%s/fd", g_subprocess_get_identifier(process));
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name = NULL;
+    gboolean found = FALSE;
+
+    while (dir && !found && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+
+        found = g_strcmp0(target, wanted) == 0;
+    }
+    return found;
+}
+
+/* Something reseals the key and hangs; another, who would replace it, waits, and has his way when
+ * the first is done or dead. */
+static void
+test_lock(gconstpointer data)
+{
+    gboolean killed = GPOINTER_TO_INT(data);
+    const TpmMuxFault fault = {
+        .port = "cli", .code = TPM2_CC_Create, .nth = 1, .kind = TPM_MUX_HANG};
+    g_autofree char *lock =
+        g_build_filename(aftermath_folder(bed.aftermath), ".lock." AFTERMATH_KEY, NULL);
+    g_autoptr(GSubprocess) holder = NULL;
+    g_autoptr(GSubprocess) waiter = NULL;
+
+    aftermath_prepare(bed.aftermath, OPERATION_RESEAL);
+    (void)tpm_mux_add_fault(test_tpm_mux(bed.tpm), &fault);
+    holder = start(OPERATION_RESEAL, "cli");
+    g_assert_true(tpm_mux_wait_hung(test_tpm_mux(bed.tpm), 1, 30000));
+    tpm_mux_clear_faults(test_tpm_mux(bed.tpm));
+    g_assert_true(has_open(holder, lock));
+
+    waiter = start(OPERATION_REPLACE, "waiter");
+    while (!has_open(waiter, lock)) {
+        /* Somebody who does not wait is through before long. */
+        g_assert_false(aftermath_check(bed.aftermath, OPERATION_REPLACE, "while it is locked"));
+        g_assert_nonnull(g_subprocess_get_identifier(waiter));
+        g_usleep(1000);
+    }
+    g_assert_false(aftermath_check(bed.aftermath, OPERATION_REPLACE, "while it is locked"));
+    if (killed)
+        g_subprocess_force_exit(holder);
+    tpm_mux_release(test_tpm_mux(bed.tpm));
+    g_assert_cmpint(g_subprocess_wait_check(holder, NULL, NULL), ==, !killed);
+    g_assert_true(g_subprocess_wait_check(waiter, NULL, NULL));
+    g_assert_true(aftermath_check(bed.aftermath, OPERATION_REPLACE, "after the lock"));
+    aftermath_check_tidy(bed.aftermath, "after the lock");
+}
+
+int
+main(int argc, char **argv)
+{
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    bed_set_up();
+    for (Operation operation = 0; operation < N_OPERATIONS; operation++) {
+        g_autofree char *order = g_strdup_printf("/ctl/crash/order/%s", operation_name(operation));
+        g_autofree char *killed =
+            g_strdup_printf("/ctl/crash/killed/%s", operation_name(operation));
+
+        g_test_add_data_func(order, GUINT_TO_POINTER(operation), test_order);
+        g_test_add_data_func(killed, GUINT_TO_POINTER(operation), test_killed);
+    }
+    g_test_add_data_func("/ctl/crash/lock/killed", GINT_TO_POINTER(TRUE), test_lock);
+    g_test_add_data_func("/ctl/crash/lock/done", GINT_TO_POINTER(FALSE), test_lock);
+    status = g_test_run();
+    bed_tear_down();
+    return status;
+}
