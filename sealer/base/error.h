@@ -66,7 +66,53 @@ typedef enum {
     X(PROFILE_MISSING, "ProfileMissing", "the profile that the key names is not installed")        \
     X(RECOVERY_REQUIRED, "RecoveryRequired", "the profile wants a recovery key")                   \
     X(OWNER_DIFFERS, "OwnerDiffers", "the file belongs to another owner or name")                  \
-    X(NO_SLOT_OPENS, "NoSlotOpens", "none of the key's slots opens here")
+    X(NO_SLOT_OPENS, "NoSlotOpens", "none of the key's slots opens here")                          \
+    X(COLLATERAL_MISSING, "CollateralMissing", "a certificate or TCB data is not there")           \
+    X(ROOT_UNTRUSTED, "RootUntrusted", "the chain ends in a root that is not a pinned one")        \
+    X(CHAIN_INCOMPLETE, "ChainIncomplete", "the issuer of a certificate is not there")             \
+    X(CERT_SIGNATURE, "CertSignature", "a certificate is not signed by its issuer")                \
+    X(CERT_EXPIRED, "CertExpired", "a certificate has expired")                                    \
+    X(CERT_NOT_YET_VALID, "CertNotYetValid", "a certificate is not valid yet")                     \
+    X(CERT_REVOKED, "CertRevoked", "a certificate is on its issuer's revocation list")             \
+    X(CERT_UNFIT, "CertUnfit", "a certificate may not be used for what it is used for")            \
+    X(CRL_STALE, "CrlStale", "the revocation list is out of date")                                 \
+    X(CRL_INVALID, "CrlInvalid", "the revocation list is not its issuer's, or not usable")         \
+    X(REPORT_SIGNATURE, "ReportSignature", "the report is not signed by the certificate's key")    \
+    X(SIGNER_UNKNOWN, "SignerUnknown", "the report names no key that could have signed it")        \
+    X(SIGNER_MISMATCH, "SignerMismatch", "the certificate is of another kind than the signer")     \
+    X(ISSUER_MISMATCH, "IssuerMismatch", "the leaf's issuer is not the one for its kind")          \
+    X(LEAF_MALFORMED, "LeafMalformed", "the leaf certificate lacks what its kind must have")       \
+    X(CHIP_MISMATCH, "ChipMismatch", "the certificate belongs to another chip")                    \
+    X(CHIP_MASKED, "ChipMasked", "the chip id is masked: nothing ties report and certificate")     \
+    X(TCB_MISMATCH, "TcbMismatch", "the certificate's TCB is not the reported one")                \
+    X(LINE_MISMATCH, "LineMismatch", "report and certificates are of different product lines")     \
+    X(LINE_UNKNOWN, "LineUnknown", "there is no root for this product line")                       \
+    X(LOG_TRUNCATED, "LogTruncated", "a record of the event log runs past its end")                \
+    X(LOG_MALFORMED, "LogMalformed", "the event log breaks its format")                            \
+    X(TD_REPORT_HASH, "TdReportHash", "a part of the TDREPORT is not what its hash says")          \
+    X(HCL_BINDING, "HclBinding", "the paravisor's claims are not those of the hardware report")    \
+    X(QUOTE_MISMATCH, "QuoteMismatch", "the TD quote is not of the given TDREPORT")                \
+    X(QUOTE_UNSUPPORTED, "QuoteUnsupported", "the quote is of a kind that is not verified here")   \
+    X(QUOTE_MALFORMED, "QuoteMalformed", "the quote breaks its format")                            \
+    X(QUOTE_SIGNATURE, "QuoteSignature", "the quote is not signed by its attestation key")         \
+    X(QUOTE_MISSING, "QuoteMissing", "a TDREPORT came without the quote that would prove it")      \
+    X(NOT_VERIFIABLE, "NotVerifiable", "a TDREPORT proves nothing away from its machine")          \
+    X(QE_REPORT_SIGNATURE, "QeReportSignature",                                                    \
+      "the PCK did not sign the quoting enclave's report")                                         \
+    X(QE_REPORT_DATA, "QeReportData", "the quoting enclave does not vouch for this key")           \
+    X(QE_IDENTITY_MISMATCH, "QeIdentityMismatch", "the quoting enclave is not Intel's")            \
+    X(QE_IDENTITY_SIGNATURE, "QeIdentitySignature", "the QE identity is not signed by Intel")      \
+    X(TCB_INFO_SIGNATURE, "TcbInfoSignature", "the TCB info is not signed by Intel")               \
+    X(TCB_INFO_MISMATCH, "TcbInfoMismatch", "the collateral is for another kind of TEE")           \
+    X(FMSPC_MISMATCH, "FmspcMismatch", "the TCB info is for another family of platforms")          \
+    X(PCE_ID_MISMATCH, "PceIdMismatch", "the TCB info is for another PCE")                         \
+    X(COLLATERAL_EXPIRED, "CollateralExpired", "TCB info or QE identity is out of date")           \
+    X(COLLATERAL_NOT_YET_VALID, "CollateralNotYetValid", "the collateral is from the future")      \
+    X(COLLATERAL_ROLLBACK, "CollateralRollback", "newer collateral was already seen")              \
+    X(TDX_MODULE_UNKNOWN, "TdxModuleUnknown", "Intel lists no TDX module of this version")         \
+    X(TDX_MODULE_MISMATCH, "TdxModuleMismatch", "the TDX module has another signer or attributes") \
+    X(TCB_NOT_SUPPORTED, "TcbNotSupported", "below every TCB level that Intel lists")              \
+    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -43,7 +43,7 @@ void cvs_wipe(void *data, gsize size);
 
 /* Wipes an array of this function when it returns: guint8 key[32]; CVS_WIPE_ON_RETURN(key); */
 #define CVS_WIPE_ON_RETURN(array)                                                                  \
-    __attribute__((cleanup(cvs_wipe_span_clear)))                                                  \
+    __attribute__((cleanup(cvs_wipe_span_clear), unused))                                          \
     CvsWipeSpan wipe_of_##array = {array, sizeof array}
 typedef struct {
     void *data;

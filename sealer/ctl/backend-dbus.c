@@ -46,6 +46,7 @@ call_init(Call *call, const char *owner)
 {
     g_variant_builder_init(&call->options, G_VARIANT_TYPE_VARDICT);
     call->fds = g_unix_fd_list_new();
+    g_variant_builder_add(&call->options, "{sv}", "reasons", g_variant_new_boolean(TRUE));
     if (owner)
         g_variant_builder_add(&call->options, "{sv}", "owner", g_variant_new_string(owner));
 }

@@ -265,14 +265,14 @@ direct_status(CvsBackend *backend, GError **error)
 {
     Direct *direct = (Direct *)backend;
     g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
-    /* So that there is one of which it can be said. */
-    g_autoptr(CvsSecret) probe = cvs_secret_new(1);
     g_autoptr(GError) local = NULL;
     CvsTpmInfo tpm;
     const char *banks[3] = {NULL};
     guint n_banks = 0;
     GBytes *srk = NULL;
 
+    /* So that there was one of which it can be said. */
+    cvs_secret_unref(cvs_secret_new(1));
     replace_text(&info->server, g_strdup("none: this process"));
     info->tpm_available = cvs_tpm_get_info(direct->tpm, &tpm, &local);
     if (!info->tpm_available) {

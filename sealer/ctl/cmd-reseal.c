@@ -33,9 +33,12 @@ static const GOptionEntry entries[] = {
 static gboolean
 call(CvsCli *cli, const char *name, const CvsResealRequest *request, GError **error)
 {
-    g_autoptr(CvsProgress) progress = cvs_progress_start("Resealing \"%s\"", name);
+    CvsProgress *progress = cvs_progress_start("Resealing \"%s\"", name);
+    gboolean ok =
+        cli->backend->class->reseal(cli->backend, cli->options.owner, name, request, error);
 
-    return cli->backend->class->reseal(cli->backend, cli->options.owner, name, request, error);
+    cvs_progress_stop(progress);
+    return ok;
 }
 
 static gboolean

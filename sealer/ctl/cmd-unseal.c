@@ -26,9 +26,12 @@ static const GOptionEntry entries[] = {
 static CvsSecret *
 unseal(CvsCli *cli, const char *name, const CvsSecret *pin, GError **error)
 {
-    g_autoptr(CvsProgress) progress = cvs_progress_start("Unsealing \"%s\"", name);
+    CvsProgress *progress = cvs_progress_start("Unsealing \"%s\"", name);
+    CvsSecret *secret =
+        cli->backend->class->unseal(cli->backend, cli->options.owner, name, pin, error);
 
-    return cli->backend->class->unseal(cli->backend, cli->options.owner, name, pin, error);
+    cvs_progress_stop(progress);
+    return secret;
 }
 
 static gboolean

@@ -18,6 +18,28 @@ cvs_options_clear(CvsOptions *options)
 }
 
 static void
+take_text(char **to, char **from)
+{
+    if (*from == NULL)
+        return;
+    g_free(*to);
+    *to = g_steal_pointer(from);
+}
+
+/* Later options win. */
+static void
+take_options(CvsOptions *to, CvsOptions *from)
+{
+    take_text(&to->owner, &from->owner);
+    take_text(&to->tcti, &from->tcti);
+    take_text(&to->vault, &from->vault);
+    take_text(&to->policies, &from->policies);
+    take_text(&to->bus, &from->bus);
+    to->json |= from->json;
+    to->direct |= from->direct;
+}
+
+static void
 common_entries(CvsOptions *options, GOptionEntry entries[static N_COMMON + 1])
 {
     const GOptionEntry common[N_COMMON + 1] = {
@@ -148,6 +170,8 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
     g_auto(GStrv) args = g_strdupv(argv);
     g_auto(GStrv) words = NULL;
     g_autoptr(GError) local = NULL;
+    /* GOption does not free what a variable held before. */
+    g_auto(CvsOptions) given = {0};
     gboolean help = FALSE;
     guint n_words = 0;
     GOptionEntry common[N_COMMON + 1];
@@ -159,7 +183,7 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
 
     g_free(args[0]);
     args[0] = g_strdup(usage->program);
-    common_entries(options, common);
+    common_entries(&given, common);
     if (!check_flags(args, usage->entries, usage->program, error) ||
         !check_flags(args, common, usage->program, error) ||
         !check_flags(args, own, usage->program, error))
@@ -188,6 +212,7 @@ cvs_options_parse(CvsOptions *options, const CvsUsage *usage, char **argv, char 
         set_usage_error(error, usage->program, message);
         return FALSE;
     }
+    take_options(options, &given);
     *ret_words = words ? g_steal_pointer(&words) : g_new0(char *, 1);
     return TRUE;
 }

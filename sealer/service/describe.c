@@ -2,11 +2,18 @@
 #include "service/describe.h"
 #include "base/error.h"
 
+/* Without a format string to read for each of the many members of a long listing. */
+static void
+add(GVariantBuilder *dict, const char *name, GVariant *value)
+{
+    g_variant_builder_add_value(
+        dict, g_variant_new_dict_entry(g_variant_new_string(name), g_variant_new_variant(value)));
+}
+
 static void
 add_string(GVariantBuilder *dict, const char *name, const char *value)
 {
-    g_variant_builder_add(dict, "{sv}", name,
-                          g_variant_new_take_string(g_utf8_make_valid(value, -1)));
+    add(dict, name, g_variant_new_take_string(g_utf8_make_valid(value, -1)));
 }
 
 static void
@@ -52,8 +59,7 @@ add_conditions(GVariantBuilder *dict, const CvsTpm2Slot *slot)
 
     add_string(dict, "pcrs", pcrs);
     add_string(dict, "bank", has_pcrs ? cvs_hash_name(selection.bank) : "");
-    g_variant_builder_add(dict, "{sv}", "pin",
-                          g_variant_new_boolean(cvs_policy_needs_pin(slot->policy)));
+    add(dict, "pin", g_variant_new_boolean(cvs_policy_needs_pin(slot->policy)));
     add_string(dict, "profile", slot->profile);
 }
 
@@ -65,11 +71,9 @@ add_key(GVariantBuilder *dict, const CvsKeyFile *key)
     add_string(dict, "name", cvs_key_file_get_name(key));
     add_owner(dict, cvs_key_file_get_owner(key));
     add_string(dict, "id", cvs_key_file_get_id(key));
-    g_variant_builder_add(dict, "{sv}", "size",
-                          g_variant_new_uint64(cvs_key_file_get_secret_size(key)));
-    g_variant_builder_add(dict, "{sv}", "created",
-                          g_variant_new_int64(cvs_key_file_get_created(key)));
-    g_variant_builder_add(dict, "{sv}", "recovery", g_variant_new_boolean(has_recovery(key)));
+    add(dict, "size", g_variant_new_uint64(cvs_key_file_get_secret_size(key)));
+    add(dict, "created", g_variant_new_int64(cvs_key_file_get_created(key)));
+    add(dict, "recovery", g_variant_new_boolean(has_recovery(key)));
     if (slot)
         add_conditions(dict, slot);
 }
@@ -99,7 +103,7 @@ describe_slot(const CvsKeyFile *key, guint i)
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     if (slot) {
         add_string(&dict, "kind", "tpm2");
-        g_variant_builder_add(&dict, "{sv}", "generation", g_variant_new_uint32(slot->generation));
+        add(&dict, "generation", g_variant_new_uint32(slot->generation));
         add_conditions(&dict, slot);
     } else {
         add_string(&dict, "kind", "recovery");
@@ -118,6 +122,6 @@ cvs_describe_key(const CvsKeyFile *key)
         g_variant_builder_add_value(&slots, describe_slot(key, i));
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add_key(&dict, key);
-    g_variant_builder_add(&dict, "{sv}", "slots", g_variant_builder_end(&slots));
+    add(&dict, "slots", g_variant_builder_end(&slots));
     return g_variant_builder_end(&dict);
 }

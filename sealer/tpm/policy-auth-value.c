@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm/policy-element.h"
+#include "tpm/session.h"
 
 /* TPM2_PolicyAuthValue (Part 3, 23.17). */
 
@@ -18,6 +19,7 @@ auth_value_execute(const CvsPolicyElement *element, CvsPolicyRun *run,
 
     if (rc != TSS2_RC_SUCCESS)
         return cvs_tpm_fail(run->tpm, rc, "asking for a PIN in a policy", error);
+    cvs_session_sent_auth_value(run->tpm, run->session);
     return TRUE;
 }
 

@@ -68,9 +68,12 @@ gboolean cvs_policy_run_list(const CvsPolicy *policy, CvsPolicyRun *run,
 CvsPolicy *cvs_policy_from_json_at(const json_t *json, const char *what, guint depth,
                                    GError **error);
 
+/* True if PolicyAuthValue is an element of the list itself, so that it is sent on every way. */
+gboolean cvs_policy_sends_auth_value(const CvsPolicy *policy);
+
 /* The execute twin: issues the policy's commands in a session that is empty of policy. branches:
  * which branch each PolicyOR takes, in the order in which they are met; NULL: the first with which
- * no PCR differs, which needs the session to be the TPM's open policy session. PcrMismatch; after
- * an error the session has to be restarted. */
+ * no PCR differs, which needs the session to be the TPM's open policy session, and may replace it
+ * by a new one. PcrMismatch; after an error the session has to be restarted. */
 gboolean cvs_policy_execute(const CvsPolicy *policy, CvsTpm *tpm, ESYS_TR session,
                             const guint8 *branches, gsize n_branches, GError **error);

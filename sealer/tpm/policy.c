@@ -70,6 +70,18 @@ cvs_policy_needs_pin(const CvsPolicy *policy)
 }
 
 gboolean
+cvs_policy_sends_auth_value(const CvsPolicy *policy)
+{
+    for (guint i = 0; i < policy->elements->len; i++) {
+        const CvsPolicyElement *element = g_ptr_array_index(policy->elements, i);
+
+        if (element->class == &cvs_policy_auth_value_class)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
 cvs_policy_get_pcr(const CvsPolicy *policy, CvsPcrSelection *ret_selection,
                    guint8 ret_digest[static 32])
 {
@@ -167,7 +179,8 @@ cvs_policy_execute(const CvsPolicy *policy, CvsTpm *tpm, ESYS_TR session, const 
             g_propagate_error(error, g_steal_pointer(&local));
             return FALSE;
         }
-        if (!cvs_session_restart_policy(tpm, error))
+        run.session = cvs_session_restart_policy(tpm, error);
+        if (run.session == ESYS_TR_NONE)
             return FALSE;
     }
 }

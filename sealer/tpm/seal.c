@@ -12,6 +12,7 @@
 
 #include <string.h>
 #include <tss2/tss2_mu.h>
+#include <tss2/tss2_sys.h>
 
 /* How often a policy is run again because some PCR was extended before Unseal. */
 #define PCR_CHANGES_MAX 30
@@ -190,7 +191,8 @@ open_session(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     gboolean with_pin = unsealing->pin != NULL;
 
     unsealing->encryption = ESYS_TR_NONE;
-    unsealing->session = cvs_session_open_policy(tpm, with_pin, &local);
+    unsealing->session = cvs_session_open_policy(
+        tpm, with_pin, cvs_policy_sends_auth_value(unsealing->policy), &local);
     if (unsealing->session != ESYS_TR_NONE && with_pin) {
         unsealing->encryption = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, &local);
         if (unsealing->encryption == ESYS_TR_NONE)
@@ -226,7 +228,7 @@ load(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     if (cvs_rc_is_from_tpm(rc) && (rc & TPM2_RC_FMT1) && (rc & TPM2_RC_P)) {
         /* What does not load under its own parent is damaged, unless the TPM behind this connection
          * is another one by now. */
-        if (!cvs_srk_check(tpm, unsealing->session, error))
+        if (!cvs_srk_check(tpm, tpm->sessions[CVS_SESSION_POLICY].tr, error))
             return FALSE;
         tpm->last_rc = rc;
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
@@ -264,15 +266,30 @@ take_secret(CvsTpm *tpm, TPM2B_SENSITIVE_DATA *data, CvsSecret **ret_secret, GEr
     return ok || cvs_tpm_nonsense(tpm, "unsealing", error);
 }
 
+/* ESYS decrypts an answer in the buffer of the layer below, and leaves it there. */
+static void
+wipe_answer(CvsTpm *tpm)
+{
+    TSS2_SYS_CONTEXT *sys = NULL;
+    const guint8 *param = NULL;
+    size_t size = 0;
+
+    if (Esys_GetSysContext(tpm->esys, &sys) == TSS2_RC_SUCCESS &&
+        Tss2_Sys_GetEncryptParam(sys, &size, &param) == TSS2_RC_SUCCESS)
+        cvs_wipe((guint8 *)param, MIN(size, sizeof(TPMU_SENSITIVE_COMPOSITE)));
+}
+
 static gboolean
 unseal_loaded(CvsTpm *tpm, Unsealing *unsealing, GError **error)
 {
     static const char doing[] = "unsealing";
     TPM2B_SENSITIVE_DATA *data = NULL;
-    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, unsealing->session,
+    /* The policy may have gone on in a new session. */
+    TSS2_RC rc = Esys_Unseal(tpm->esys, unsealing->loaded, tpm->sessions[CVS_SESSION_POLICY].tr,
                              unsealing->encryption, ESYS_TR_NONE, &data);
 
     if (rc == TSS2_RC_SUCCESS) {
+        wipe_answer(tpm);
         cvs_session_policy_was_used(tpm);
         return take_secret(tpm, data, &unsealing->secret, error);
     }
@@ -312,7 +329,8 @@ unseal_step(CvsTpm *tpm, gpointer data, GError **error)
             g_propagate_error(error, g_steal_pointer(&local));
             break;
         }
-        if (!cvs_session_restart_policy(tpm, error))
+        unsealing->session = cvs_session_restart_policy(tpm, error);
+        if (unsealing->session == ESYS_TR_NONE)
             break;
     }
     unload(tpm, unsealing);

@@ -73,38 +73,52 @@ cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **e
     return tpm->sessions[kind].tr;
 }
 
+static gboolean
+set_encrypt(CvsTpm *tpm, gboolean encrypt, GError **error)
+{
+    TSS2_RC rc =
+        Esys_TRSess_SetAttributes(tpm->esys, tpm->sessions[CVS_SESSION_POLICY].tr,
+                                  encrypt ? TPMA_SESSION_ENCRYPT : 0, TPMA_SESSION_ENCRYPT);
+
+    return rc == TSS2_RC_SUCCESS || cvs_tpm_fail(tpm, rc, "preparing a session", error);
+}
+
 ESYS_TR
-cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error)
+cvs_session_open_policy(CvsTpm *tpm, gboolean with_pin, gboolean sends_auth_value, GError **error)
 {
     CvsSession *session = &tpm->sessions[CVS_SESSION_POLICY];
-    TSS2_RC rc = TSS2_RC_SUCCESS;
 
-    if (session->auth_value && !auth_value)
+    if (session->auth_value && !sends_auth_value)
         cvs_session_flush(tpm, CVS_SESSION_POLICY);
     if (cvs_session_open(tpm, CVS_SESSION_POLICY, FALSE, error) == ESYS_TR_NONE)
         return ESYS_TR_NONE;
-    if (session->dirty && !cvs_session_restart_policy(tpm, error))
-        return ESYS_TR_NONE;
-    rc = Esys_TRSess_SetAttributes(tpm->esys, session->tr, auth_value ? 0 : TPMA_SESSION_ENCRYPT,
-                                   TPMA_SESSION_ENCRYPT);
-    if (rc != TSS2_RC_SUCCESS) {
-        (void)cvs_tpm_fail(tpm, rc, "preparing a session", error);
-        return ESYS_TR_NONE;
+    if (session->dirty) {
+        TSS2_RC rc =
+            Esys_PolicyRestart(tpm->esys, session->tr, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE);
+
+        if (rc != TSS2_RC_SUCCESS) {
+            (void)cvs_tpm_fail(tpm, rc, "starting a policy anew", error);
+            return ESYS_TR_NONE;
+        }
     }
+    if (!set_encrypt(tpm, !with_pin, error))
+        return ESYS_TR_NONE;
     session->dirty = TRUE;
-    session->auth_value = auth_value;
+    session->with_pin = with_pin;
     return session->tr;
 }
 
-gboolean
+ESYS_TR
 cvs_session_restart_policy(CvsTpm *tpm, GError **error)
 {
-    TSS2_RC rc = Esys_PolicyRestart(tpm->esys, tpm->sessions[CVS_SESSION_POLICY].tr, ESYS_TR_NONE,
-                                    ESYS_TR_NONE, ESYS_TR_NONE);
+    return cvs_session_open_policy(tpm, tpm->sessions[CVS_SESSION_POLICY].with_pin, FALSE, error);
+}
 
-    if (rc != TSS2_RC_SUCCESS)
-        return cvs_tpm_fail(tpm, rc, "starting a policy anew", error);
-    return TRUE;
+void
+cvs_session_sent_auth_value(CvsTpm *tpm, ESYS_TR session)
+{
+    if (session == tpm->sessions[CVS_SESSION_POLICY].tr)
+        tpm->sessions[CVS_SESSION_POLICY].auth_value = TRUE;
 }
 
 void

@@ -13,13 +13,19 @@
  * cvs_tpm_get_srk_name(). */
 ESYS_TR cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **error);
 
-/* The policy session, with nothing asserted in it yet; counts as used from here on. auth_value: a
- * PolicyAuthValue may follow; then this session does not encrypt. (The auth value would go into the
- * key: after a branch of a PolicyOR that does not check it, a wrong one would decrypt the answer to
- * garbage without any error.) ESYS_TR_NONE on an error. */
-ESYS_TR cvs_session_open_policy(CvsTpm *tpm, gboolean auth_value, GError **error);
-/* TPM2_PolicyRestart in the open policy session. */
-gboolean cvs_session_restart_policy(CvsTpm *tpm, GError **error);
+/* The policy session, with nothing asserted in it yet; counts as used from here on. ESYS_TR_NONE on
+ * an error.
+ * with_pin: the object has an auth value; then this session does not encrypt. (The auth value would
+ * go into the key: after a branch of a PolicyOR that does not check it, a wrong one would decrypt
+ * the answer to garbage without any error.) sends_auth_value: PolicyAuthValue will be sent whatever
+ * branches are taken. Else a session in which it was sent before is given up: ESYS would go on with
+ * putting the auth value into the HMAC, and the TPM would count that as a wrong PIN. */
+ESYS_TR cvs_session_open_policy(CvsTpm *tpm, gboolean with_pin, gboolean sends_auth_value,
+                                GError **error);
+/* The same once more for the same policy, which was run in part: the session, maybe a new one. */
+ESYS_TR cvs_session_restart_policy(CvsTpm *tpm, GError **error);
+/* PolicyAuthValue was sent in this session. */
+void cvs_session_sent_auth_value(CvsTpm *tpm, ESYS_TR session);
 /* A command was authorized by the policy session: the TPM has reset it (Part 1, 19.3.x,
  * continueSession). */
 void cvs_session_policy_was_used(CvsTpm *tpm);

@@ -18,9 +18,10 @@ typedef struct {
     ESYS_TR tr; /* ESYS_TR_NONE: none */
     /* Policy session: it was used, and the TPM has not forgotten what for. */
     gboolean dirty;
-    /* Policy session: PolicyAuthValue was sent in it. ESYS remembers that for the session's life,
+    /* Policy session: PolicyAuthValue was sent in it; ESYS remembers that for the session's life,
      * the TPM only until its policy is reset. */
     gboolean auth_value;
+    gboolean with_pin; /* policy session: what it was opened for last */
 } CvsSession;
 
 struct _CvsTpm {

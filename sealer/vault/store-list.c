@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define READERS_MAX 8
+#define NAMES_PER_READER 256
+
 DIR *
 cvs_store_read_folder(int dir, GError **error)
 {
@@ -35,14 +38,13 @@ cvs_store_entry_free(CvsStoreEntry *entry)
 }
 
 static CvsStoreEntry *
-entry_new(GPtrArray *entries, const CvsOwner *owner, const char *name)
+entry_new(const CvsOwner *owner, const char *name)
 {
     CvsStoreEntry *entry = g_new0(CvsStoreEntry, 1);
 
     entry->owner = *owner;
     /* A file that somebody put there may have any name; entries are shown and sent. */
     entry->name = g_utf8_make_valid(name, -1);
-    g_ptr_array_add(entries, entry);
     return entry;
 }
 
@@ -53,20 +55,55 @@ is_gone(const GError *error)
     return g_error_matches(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY);
 }
 
-static void
-list_entry(GPtrArray *entries, int dir, const CvsOwner *owner, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    CvsKeyFile *key = NULL;
-    CvsStoreEntry *entry = NULL;
+/* What one thread of several does of a folder: the entries from, from + step, … */
+typedef struct {
+    GPtrArray *names;
+    CvsStoreEntry **found; /* as many as names; NULL: gone */
+    int dir;
+    const CvsOwner *owner;
+    guint from;
+    guint step;
+} ReadJob;
 
-    if (cvs_key_name_check(name, &error))
-        key = cvs_store_load_at(dir, owner, name, &error);
-    if (is_gone(error))
-        return;
-    entry = entry_new(entries, owner, name);
-    entry->key = key;
-    entry->error = g_steal_pointer(&error);
+static void
+read_entries(gpointer data, gpointer unused)
+{
+    const ReadJob *job = data;
+
+    for (guint i = job->from; i < job->names->len; i += job->step) {
+        const char *name = g_ptr_array_index(job->names, i);
+        g_autoptr(GError) error = NULL;
+        CvsKeyFile *key = NULL;
+
+        if (cvs_key_name_check(name, &error))
+            key = cvs_store_load_at(job->dir, job->owner, name, &error);
+        if (!is_gone(error)) {
+            job->found[i] = entry_new(job->owner, name);
+            job->found[i]->key = key;
+            job->found[i]->error = g_steal_pointer(&error);
+        }
+    }
+}
+
+/* Reading and parsing is nearly all the work of a listing, and no key has to do with another, so a
+ * large folder is shared among the processors. A pool that gets no thread is no error: this thread
+ * takes all that is left. */
+static void
+read_all(GPtrArray *names, CvsStoreEntry **found, int dir, const CvsOwner *owner)
+{
+    ReadJob jobs[READERS_MAX];
+    const guint wanted = MIN(names->len / NAMES_PER_READER + 1, g_get_num_processors());
+    const guint n = MIN(wanted, READERS_MAX);
+    GThreadPool *pool =
+        n > 1 ? g_thread_pool_new(read_entries, NULL, (gint)n - 1, FALSE, NULL) : NULL;
+
+    for (guint i = n; i > 0; i--) {
+        jobs[i - 1] = (ReadJob){names, found, dir, owner, i - 1, n};
+        if (i == 1 || pool == NULL || !g_thread_pool_push(pool, &jobs[i - 1], NULL))
+            read_entries(&jobs[i - 1], NULL);
+    }
+    if (pool)
+        g_thread_pool_free(pool, FALSE, TRUE);
 }
 
 static gboolean
@@ -74,17 +111,25 @@ list_folder(GPtrArray *entries, CvsStore *store, const CvsOwner *owner, GError *
 {
     CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, error);
     g_autoptr(DIR) stream = dir < 0 ? NULL : cvs_store_read_folder(dir, error);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree CvsStoreEntry **found = NULL;
     struct dirent *file = NULL;
 
     if (stream == NULL)
         return FALSE;
     for (errno = 0; (file = readdir(stream)) != NULL; errno = 0) {
         if (file->d_name[0] != '.')
-            list_entry(entries, dir, owner, file->d_name);
+            g_ptr_array_add(names, g_strdup(file->d_name));
     }
     if (errno != 0) {
         cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read a folder of keys");
         return FALSE;
+    }
+    found = g_new0(CvsStoreEntry *, names->len);
+    read_all(names, found, dir, owner);
+    for (guint i = 0; i < names->len; i++) {
+        if (found[i])
+            g_ptr_array_add(entries, found[i]);
     }
     return TRUE;
 }
@@ -147,8 +192,12 @@ cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error)
 
         /* One owner's folder that cannot be read does not hide the others. */
         if (!list_folder(entries, store, each, &local)) {
-            if (!is_gone(local))
-                entry_new(entries, each, "")->error = g_steal_pointer(&local);
+            if (!is_gone(local)) {
+                CvsStoreEntry *entry = entry_new(each, "");
+
+                entry->error = g_steal_pointer(&local);
+                g_ptr_array_add(entries, entry);
+            }
             g_clear_error(&local);
         }
     }

@@ -250,7 +250,7 @@ test_sweep_beside_writer(Fixture *fixture, gconstpointer data)
     gpointer arguments[] = {&stop, GINT_TO_POINTER(fixture->dir)};
     GThread *sweeper = g_thread_new("sweeper", sweep_until_told, arguments);
 
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 150; i++) {
         g_autoptr(GError) error = NULL;
 
         (void)put(fixture->dir, "key", "content", CVS_WRITE_REPLACE, &error);
@@ -362,7 +362,6 @@ static void
 test_denied(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
-    CVS_AUTO_FD int dir = -1;
 
     if (!g_test_subprocess()) {
         in_child();

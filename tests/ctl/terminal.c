@@ -8,6 +8,7 @@
 #include <pty.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -15,13 +16,17 @@
 
 #define PATIENCE_MS 30000
 
+#define GO_ON 'g'
+#define END 'e'
+
 /* The leader stands in for the shell: the terminal hangs up when it ends, so it lives as long as
  * the test looks at it. */
 struct _Pty {
     int master;
     int slave; /* kept, so that the settings can be asked for */
     pid_t leader;
-    int orders;   /* a byte: go on; its end: the leader ends */
+    pid_t job;
+    int orders;   /* GO_ON or END */
     int statuses; /* wait statuses from the leader */
     GString *seen;
     gsize expected; /* behind what was waited for */
@@ -34,7 +39,8 @@ lead(int slave, int orders, int statuses, int (*function)(gpointer), gpointer da
     int status = 0;
     char byte = 0;
 
-    if (login_tty(slave) < 0)
+    /* The end of the orders alone does not tell: a leader that is made later holds the pipe too. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || login_tty(slave) < 0)
         _exit(126);
     (void)signal(SIGTTOU, SIG_IGN);
     job = fork();
@@ -48,15 +54,16 @@ lead(int slave, int orders, int statuses, int (*function)(gpointer), gpointer da
     }
     (void)setpgid(job, job);
     (void)tcsetpgrp(STDIN_FILENO, job);
+    if (write(statuses, &job, sizeof job) != sizeof job)
+        _exit(126);
     while (waitpid(job, &status, WUNTRACED) == job) {
         if (write(statuses, &status, sizeof status) != sizeof status || !WIFSTOPPED(status))
             break;
-        if (read(orders, &byte, 1) != 1)
+        if (read(orders, &byte, 1) != 1 || byte != GO_ON)
             break;
         (void)kill(-job, SIGCONT);
     }
-    /* Ends when the test is done. */
-    while (read(orders, &byte, 1) == 1)
+    while (byte != END && read(orders, &byte, 1) == 1)
         continue;
     (void)kill(-job, SIGKILL);
     _exit(0);
@@ -85,6 +92,7 @@ pty_run(int (*function)(gpointer data), gpointer data)
     (void)close(statuses[1]);
     pty->orders = orders[1];
     pty->statuses = statuses[0];
+    g_assert_cmpint(read(pty->statuses, &pty->job, sizeof pty->job), ==, sizeof pty->job);
     g_assert_cmpint(fcntl(pty->master, F_SETFL, O_NONBLOCK), ==, 0);
     return pty;
 }
@@ -94,6 +102,7 @@ pty_free(Pty *pty)
 {
     if (pty == NULL)
         return;
+    g_assert_cmpint(write(pty->orders, &(char){END}, 1), ==, 1);
     (void)close(pty->orders);
     (void)waitpid(pty->leader, NULL, 0);
     (void)close(pty->statuses);
@@ -174,7 +183,13 @@ pty_wait(Pty *pty)
 void
 pty_continue(Pty *pty)
 {
-    g_assert_cmpint(write(pty->orders, "c", 1), ==, 1);
+    g_assert_cmpint(write(pty->orders, &(char){GO_ON}, 1), ==, 1);
+}
+
+GPid
+pty_pid(Pty *pty)
+{
+    return pty->job;
 }
 
 const char *

@@ -26,5 +26,8 @@ int pty_wait(Pty *pty);
 /* Lets a stopped process go on. */
 void pty_continue(Pty *pty);
 
+/* The process under the terminal. */
+GPid pty_pid(Pty *pty);
+
 /* All that was shown so far, also after the end of the process. */
 const char *pty_seen(Pty *pty);

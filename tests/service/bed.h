@@ -15,6 +15,18 @@
 #define BOB 2
 #define ADMIN 3
 
+/* A sanitizer keeps what was freed, so memory is not measured under one. */
+#if defined(__SANITIZE_ADDRESS__)
+#define BED_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BED_SANITIZED 1
+#endif
+#endif
+#ifndef BED_SANITIZED
+#define BED_SANITIZED 0
+#endif
+
 typedef struct {
     char *dir;
     char *vault;

@@ -96,6 +96,8 @@ write_config(TestBus *bus)
         "<allow receive_type=\"method_call\"/><allow receive_type=\"method_return\"/>"
         "<allow receive_type=\"error\"/><allow receive_type=\"signal\"/>"
         "<allow send_destination=\"org.freedesktop.DBus\"/></policy>"
+        /* So that a test can call by the unique name, after the other one was given up. */
+        "<policy user=\"root\"><allow send_interface=\"org.cvmseal1.Manager\"/></policy>"
         "<include ignore_missing=\"yes\">" POLKIT_POLICY "</include>"
         "<include>%s/dbus/org.cvmseal1.conf</include>"
         "</busconfig>",
@@ -131,6 +133,12 @@ test_bus_new(const char *dir)
     bus->address = g_strdup(g_strchomp(line));
     g_assert_true(g_str_has_prefix(bus->address, "unix:path="));
     return bus;
+}
+
+void
+test_bus_stop(TestBus *bus)
+{
+    stop_child(&bus->daemon);
 }
 
 void

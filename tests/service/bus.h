@@ -17,6 +17,8 @@ TestBus *test_bus_new(const char *dir);
 void test_bus_free(TestBus *bus);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestBus, test_bus_free)
 const char *test_bus_address(TestBus *bus);
+/* Ends the bus itself, under everybody's feet. */
+void test_bus_stop(TestBus *bus);
 
 /* Starts polkitd with this rules file (JavaScript) and returns when it serves. */
 void test_bus_start_polkit(TestBus *bus, const char *rules);

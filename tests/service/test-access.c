@@ -210,6 +210,16 @@ test_polkit(void)
     g_assert_nonnull(record);
 }
 
+/* Nobody to ask means no. */
+static void
+test_no_polkit(void)
+{
+    g_autoptr(TestReply) reply = bed_unseal(bed->admin, "x", "{'owner': <'system'>}");
+
+    g_assert_cmpstr(reply->error, ==, "NotAuthorized");
+    g_assert_nonnull(strstr(reply->message, "could not be asked"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -229,6 +239,8 @@ main(int argc, char **argv)
     g_test_add_func("/service/access/root", test_root);
     if (polkit)
         g_test_add_func("/service/access/polkit", test_polkit);
+    else
+        g_test_add_func("/service/access/no-polkit", test_no_polkit);
     status = g_test_run();
     bed_free(bed);
     return status;

@@ -8,6 +8,8 @@
 
 /* The longest command and answer of a TPM 2.0 (TPM_PT_MAX_COMMAND_SIZE of swtpm). */
 #define SWTPM_MESSAGE_MAX 4096
+/* As TPM2_TRANSIENT_FIRST, whose shift of 0x80 overflows an int, which a sanitizer minds. */
+#define TPM_TRANSIENT_FIRST 0x80000000u
 
 typedef struct _Swtpm Swtpm;
 

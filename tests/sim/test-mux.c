@@ -122,9 +122,9 @@ test_isolation(Fixture *fixture, gconstpointer data)
     g_assert_cmphex(Esys_TR_GetTpmHandle(fixture->one, session, &session_handle), ==, OK);
 
     /* Each is shown its own objects, under virtual handles that count down. */
-    g_assert_cmpuint(test_esys_count_handles(fixture->one, TPM2_TRANSIENT_FIRST, &seen), ==, 1);
+    g_assert_cmpuint(test_esys_count_handles(fixture->one, TPM_TRANSIENT_FIRST, &seen), ==, 1);
     g_assert_cmphex(seen, ==, VIRTUAL_FIRST);
-    g_assert_cmpuint(test_esys_count_handles(fixture->two, TPM2_TRANSIENT_FIRST, NULL), ==, 0);
+    g_assert_cmpuint(test_esys_count_handles(fixture->two, TPM_TRANSIENT_FIRST, NULL), ==, 0);
 
     /* The other's object cannot be named at all: the kernel fails the write. */
     g_assert_nonnull(tpm_mux_add_port(fixture->mux, "raw", TPM_MUX_CONNECTION, &error));
@@ -350,7 +350,7 @@ test_no_rm(void)
 
     g_assert_cmphex(test_esys_start_session(one, TPM2_SE_HMAC, &session), ==, OK);
     g_assert_cmphex(test_esys_create_primary(one, &key), ==, OK);
-    g_assert_cmpuint(test_esys_count_handles(two, TPM2_TRANSIENT_FIRST, NULL), ==, 1);
+    g_assert_cmpuint(test_esys_count_handles(two, TPM_TRANSIENT_FIRST, NULL), ==, 1);
     g_assert_cmpuint(test_tpm_count_handles(tpm), ==, 2);
     g_assert_cmpuint(tpm_mux_seen(test_tpm_mux(tpm), TPM2_CC_ContextSave), ==, 0);
     g_assert_cmphex(Esys_FlushContext(one, key), ==, OK);

@@ -353,7 +353,7 @@ tpm_mux_handles(TpmMux *mux, const char *port)
         handles.sessions += tpm_space_count_sessions(client->space);
     }
     if (mux->flags & TPM_MUX_NO_RM) {
-        handles.objects = count_in_tpm(mux, TPM2_TRANSIENT_FIRST);
+        handles.objects = count_in_tpm(mux, TPM_TRANSIENT_FIRST);
         handles.sessions = count_in_tpm(mux, TPM2_LOADED_SESSION_FIRST) +
                            count_in_tpm(mux, TPM2_ACTIVE_SESSION_FIRST);
     }

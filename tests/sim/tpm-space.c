@@ -6,7 +6,7 @@
 
 #define HEADER_SIZE 10
 #define SAVED G_MAXUINT32 /* the slot is taken and its object is not loaded */
-#define TYPE(handle) ((handle)&TPM2_HR_RANGE_MASK)
+#define TYPE(handle) ((handle) >> TPM2_HR_SHIFT)
 
 typedef struct {
     guint32 handle; /* 0: free; an object's: physical while it is loaded, else SAVED */
@@ -32,10 +32,11 @@ typedef enum {
 static void
 slot_set(Slot *slot, guint32 handle, GBytes *context)
 {
-    g_autoptr(GBytes) old = slot->context;
+    GBytes *old = slot->context;
 
     slot->handle = handle;
     slot->context = context ? g_bytes_ref(context) : NULL;
+    g_bytes_unref(old);
 }
 
 static void
@@ -202,7 +203,7 @@ map_command(TpmSpace *space, guint32 attributes, GByteArray *command)
         if (HEADER_SIZE + 4 * (i + 1) > command->len)
             return FALSE;
         handle = tpm_get_u32(at);
-        if (TYPE(handle) != TPM2_HR_TRANSIENT)
+        if (TYPE(handle) != TPM2_HT_TRANSIENT)
             continue;
         slot = 0xffffff - (handle & 0xffffff);
         if (slot >= TPM_SPACE_SLOTS || space->work.objects[slot].handle == 0)
@@ -235,7 +236,7 @@ virtual_handle(TpmSpace *space, guint32 handle, gboolean add)
         if (add && slot->handle == 0)
             slot_set(slot, handle, NULL);
         if (slot->handle == handle)
-            return TPM2_HR_TRANSIENT | (0xffffff - i);
+            return TPM_TRANSIENT_FIRST | (0xffffff - i);
     }
     return 0;
 }
@@ -263,13 +264,13 @@ map_new_handle(TpmSpace *space, Swtpm *swtpm, guint32 attributes, GByteArray *re
         return TRUE;
     handle = tpm_get_u32(at);
     switch (TYPE(handle)) {
-    case TPM2_HR_TRANSIENT:
+    case TPM2_HT_TRANSIENT:
         virtual = virtual_handle(space, handle, TRUE);
         tpm_put_u32(at, virtual);
         ok = virtual != 0;
         break;
-    case TPM2_HR_HMAC_SESSION:
-    case TPM2_HR_POLICY_SESSION:
+    case TPM2_HT_HMAC_SESSION:
+    case TPM2_HT_POLICY_SESSION:
         ok = add_session(space, handle);
         break;
     default:
@@ -295,7 +296,7 @@ map_capability(TpmSpace *space, GByteArray *response)
     for (guint32 i = 0; i < n; i++) {
         guint32 handle = tpm_get_u32(body + 9 + 4 * i);
 
-        if (TYPE(handle) == TPM2_HR_TRANSIENT)
+        if (TYPE(handle) == TPM2_HT_TRANSIENT)
             handle = virtual_handle(space, handle, FALSE);
         if (handle != 0)
             tpm_put_u32(body + 9 + 4 * kept++, handle);

@@ -13,6 +13,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* As TPM2_TRANSIENT_FIRST, whose shift of 0x80 overflows an int, which a sanitizer minds. */
+#define TRANSIENT_FIRST 0x80000000u
+
 struct _Swtpm {
     char *dir;
     char *socket;
@@ -199,7 +202,7 @@ list_handles(CvsTpm *tpm)
     /* Sessions of both kinds are listed together: those that are loaded under the first number,
      * those that are saved under the second (Part 2, 7.2). */
     static const guint32 firsts[] = {TPM2_LOADED_SESSION_FIRST, TPM2_ACTIVE_SESSION_FIRST,
-                                     TPM2_TRANSIENT_FIRST};
+                                     TRANSIENT_FIRST};
     GArray *handles = g_array_new(FALSE, FALSE, sizeof(guint32));
 
     g_assert_true(cvs_tpm_connect(tpm, NULL));
@@ -215,7 +218,7 @@ list_handles(CvsTpm *tpm)
             guint32 type = data->data.handles.handle[j] >> 24;
             gboolean is_session = type == TPM2_HT_HMAC_SESSION || type == TPM2_HT_POLICY_SESSION;
 
-            if (type == firsts[i] >> 24 || (is_session && firsts[i] != TPM2_TRANSIENT_FIRST))
+            if (type == firsts[i] >> 24 || (is_session && firsts[i] != TRANSIENT_FIRST))
                 g_array_append_val(handles, data->data.handles.handle[j]);
         }
     }

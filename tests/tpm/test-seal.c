@@ -7,8 +7,16 @@
 #include "tpm/tpm-private.h"
 #include "tpm/wire.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <tss2/tss2_mu.h>
+
+#ifdef __has_feature
+#define UNDER_CLANG_ASAN __has_feature(address_sanitizer)
+#else
+#define UNDER_CLANG_ASAN 0
+#endif
 
 typedef struct {
     Swtpm *swtpm;
@@ -330,6 +338,35 @@ test_or_with_pin(Fixture *f, gconstpointer data)
     assert_unseals(f->tpm, policy, &object, "1234", "secret");
 }
 
+/* A branch that asks for the PIN, and is given up, before one that does not; and keys opened by the
+ * one and by the other in turns. None of it may count as a wrong PIN. */
+static void
+test_or_after_pin(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GPtrArray) branches =
+        g_ptr_array_new_with_free_func((GDestroyNotify)cvs_policy_unref);
+    g_autoptr(CvsPolicy) either = cvs_policy_new(), by_pin = cvs_policy_new();
+    CvsPolicy *stale = cvs_policy_new();
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1};
+    g_auto(CvsSealedObject) object = {0}, pin_object = {0};
+    CvsTpmInfo info;
+
+    cvs_policy_add_auth_value(stale);
+    cvs_policy_add_pcr(stale, &selection, (const guint8[32]){0});
+    g_ptr_array_add(branches, stale);
+    g_ptr_array_add(branches, present_policy(f->tpm, "7", CVS_SHA256));
+    g_assert_true(cvs_policy_add_or(either, branches, NULL));
+    cvs_policy_add_auth_value(by_pin);
+    seal_text(f->tpm, either, "secret", "1234", &object);
+    seal_text(f->tpm, by_pin, "other", "1234", &pin_object);
+    for (guint i = 0; i < 3; i++) {
+        assert_unseals(f->tpm, either, &object, "1234", "secret");
+        assert_unseals(f->tpm, by_pin, &pin_object, "1234", "other");
+    }
+    g_assert_true(cvs_tpm_get_info(f->tpm, &info, NULL));
+    g_assert_cmpuint(info.lockout_counter, ==, 0);
+}
+
 static void
 test_wrong_policy(Fixture *f, gconstpointer data)
 {
@@ -374,7 +411,7 @@ test_tpm_enforces_policy(Fixture *f, gconstpointer data)
     g_assert_cmphex(Esys_Load(f->tpm->esys, f->tpm->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                               ESYS_TR_NONE, &private_area, &public_area, &loaded),
                     ==, TSS2_RC_SUCCESS);
-    session = cvs_session_open_policy(f->tpm, FALSE, &error);
+    session = cvs_session_open_policy(f->tpm, FALSE, FALSE, &error);
     g_assert_true(cvs_policy_execute(other, f->tpm, session, NULL, 0, &error));
     g_assert_cmphex(Esys_Unseal(f->tpm->esys, loaded, session, ESYS_TR_NONE, ESYS_TR_NONE, &out) &
                         0xbf,
@@ -604,6 +641,66 @@ test_lost_session(Fixture *f, gconstpointer data)
     (void)read_pcrs(f->tpm, "7", CVS_SHA256);
 }
 
+/* Whether the bytes, which are given so that they do not stand in memory for being looked for, are
+ * anywhere in writable memory but the stack. */
+static gboolean
+memory_has(const guint8 *inverted, gsize size)
+{
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+    gboolean found = FALSE;
+
+    g_assert_true(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (guint i = 0; lines[i] != NULL && !found; i++) {
+        guintptr from = 0, to = 0;
+        char mode[5];
+
+        if (sscanf(lines[i], "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, mode) != 3 ||
+            !g_str_has_prefix(mode, "rw") || strstr(lines[i], "[stack]") != NULL)
+            continue;
+        for (const guint8 *p = (const guint8 *)from; p + size <= (const guint8 *)to; p++) {
+            gsize j = 0;
+
+            while (j < size && (p[j] ^ inverted[j]) == 0xff)
+                j++;
+            found |= j == size;
+        }
+    }
+    return found;
+}
+
+/* ESYS keeps what it sends and what it gets. What was unsealed is wiped there at once; what was
+ * sealed goes with the next Load, which everybody does who checks what he sealed. */
+static void
+test_nothing_secret_stays(Fixture *f, gconstpointer data)
+{
+    const char *pin_text = data;
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsSecret) secret = cvs_secret_new_random(CVS_TPM_SEALED_MAX, NULL);
+    g_autoptr(CvsSecret) pin = secret_of(pin_text), out = NULL;
+    g_auto(CvsSealedObject) object = {0};
+    guint8 inverted[CVS_TPM_SEALED_MAX];
+    g_autoptr(GError) error = NULL;
+
+#if defined __SANITIZE_ADDRESS__ || UNDER_CLANG_ASAN
+    g_test_skip("AddressSanitizer keeps what was freed");
+    return;
+#endif
+    if (pin != NULL)
+        cvs_policy_add_auth_value(policy);
+    for (gsize i = 0; i < sizeof inverted; i++)
+        inverted[i] = (guint8)~cvs_secret_peek(secret)[i];
+    g_assert_true(cvs_tpm_seal(f->tpm, policy, secret, pin, &object, &error));
+    g_assert_true(memory_has(inverted, 32));
+    g_clear_pointer(&secret, cvs_secret_unref);
+    out = cvs_tpm_unseal(f->tpm, policy, &object, pin, &error);
+    g_assert_no_error(error);
+    g_clear_pointer(&out, cvs_secret_unref);
+    g_assert_false(memory_has(inverted, 32));
+    g_assert_false(memory_has(inverted + CVS_TPM_SEALED_MAX - 32, 32));
+}
+
 #define ADD(path, function, data)                                                                  \
     g_test_add("/tpm/seal/" path, Fixture, GINT_TO_POINTER(data), set_up, function, tear_down)
 
@@ -624,6 +721,7 @@ main(int argc, char **argv)
     ADD("lockout", test_lockout, 0);
     ADD("or", test_or, 0);
     ADD("or-with-pin", test_or_with_pin, 0);
+    ADD("or-after-pin", test_or_after_pin, 0);
     ADD("wrong-policy", test_wrong_policy, 0);
     ADD("tpm-enforces-policy", test_tpm_enforces_policy, 0);
     ADD("user-with-auth", test_user_with_auth, 0);
@@ -633,5 +731,9 @@ main(int argc, char **argv)
     ADD("tools-agree/sha384", test_tools_agree, CVS_SHA384);
     ADD("pcr-changed", test_pcr_changed, 0);
     ADD("lost-session", test_lost_session, 0);
+    g_test_add("/tpm/seal/nothing-secret-stays/plain", Fixture, NULL, set_up,
+               test_nothing_secret_stays, tear_down);
+    g_test_add("/tpm/seal/nothing-secret-stays/pin", Fixture, "1234", set_up,
+               test_nothing_secret_stays, tear_down);
     return g_test_run();
 }

@@ -90,7 +90,6 @@ test_swapped(void)
     g_autoptr(CvsPolicy) policy = present_policy(tpm, "0", CVS_SHA256);
     g_autoptr(CvsPolicy) with_pin = cvs_policy_new();
     g_auto(CvsSealedObject) object = {0}, pin_object = {0};
-    g_autoptr(GError) error = NULL;
 
     cvs_policy_add_auth_value(with_pin);
     seal_text(tpm, policy, "secret", NULL, &object);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The certificate table that the host hands to a guest with an extended report (the auxblob of
+ * configfs-tsm): "SEV-ES Guest-Hypervisor Communication Block Standardization" (AMD 56421), SNP
+ * Extended Guest Request. Entries of 24 bytes (GUID in the order of its text, offset u32, length
+ * u32, little-endian, from the start of the table) up to one that is all zero, then the contents.
+ *
+ * All of it is the host's word. Only leaves are taken from it, never an ASK or an ARK. */
+
+#include <glib.h>
+
+#define CVS_GHCB_CERTS_MAX (64 * 1024) /* bytes; Linux passes 16 KiB */
+
+/* Appends the VCEK's and VLEK's certificates (X509*) to leaves, each of which is one certificate in
+ * DER or PEM; entries of other GUIDs are skipped, wherever they point to is checked. An empty table
+ * and no bytes at all are no error and append nothing. BadFormat, naming the entry, for a table
+ * without an end, for contents outside of the blob or inside the table, and for a leaf that is no
+ * certificate; then nothing was appended. */
+gboolean cvs_ghcb_certs_load(const void *data, gsize size, GPtrArray *leaves, GError **error);
+
+/* The bytes begin with an entry of a known GUID: to tell a table from DER and PEM. */
+gboolean cvs_ghcb_certs_detect(const void *data, gsize size);
