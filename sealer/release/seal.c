@@ -16,6 +16,11 @@ check_name_is_free(const CvsRelease *release, const CvsOwner *owner, const char 
     old = cvs_store_load(release->store, owner, name, &local);
     if (old == NULL && g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
         return TRUE;
+    /* A damaged key is one too; what cannot be looked at, nobody knows. */
+    if (old == NULL && g_error_matches(local, CVS_ERROR, CVS_ERROR_STORAGE_ERROR)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
     g_set_error(error, CVS_ERROR, CVS_ERROR_KEY_EXISTS,
                 "there is a key %s already; replace it with --replace", name);
     return FALSE;

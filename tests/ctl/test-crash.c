@@ -8,8 +8,10 @@
 #include "sim/crash.h"
 #include "sim/test-tpm.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <tss2/tss2_tpm2_types.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@ typedef struct {
     char *vault;
     char *policies;
     char *secret; /* file */
+    char *output; /* file */
     Aftermath *aftermath;
 } Bed;
 
@@ -43,6 +46,7 @@ bed_set_up(void)
     bed.vault = g_build_filename(bed.dir, "vault", NULL);
     bed.policies = g_build_filename(bed.dir, "policies", NULL);
     bed.secret = g_build_filename(bed.dir, "secret", NULL);
+    bed.output = g_build_filename(bed.dir, "output", NULL);
     profile = g_build_filename(bed.policies, "default.policy", NULL);
     g_assert_cmpint(g_mkdir(bed.policies, 0700), ==, 0);
     g_assert_true(
@@ -58,6 +62,7 @@ bed_tear_down(void)
     aftermath_free(bed.aftermath);
     test_tpm_free(bed.tpm);
     test_remove_tree(bed.dir);
+    g_free(bed.output);
     g_free(bed.secret);
     g_free(bed.policies);
     g_free(bed.vault);
@@ -283,6 +288,105 @@ test_order(gconstpointer data)
     g_assert_cmpint(crash_find(&result, 0, "unlink*", key), ==, -1);
 }
 
+/* Calls that fail */
+
+static const CrashCall *
+find_failed(const CrashResult *result)
+{
+    for (guint i = 0; i < result->trace->len; i++) {
+        const CrashCall *call = g_ptr_array_index(result->trace, i);
+
+        if (call->failed)
+            return call;
+    }
+    return NULL;
+}
+
+/* What the program said: its whole JSON, on whichever of both. */
+static char *
+read_output(void)
+{
+    char *text = NULL;
+
+    g_assert_true(g_file_get_contents(bed.output, &text, NULL, NULL));
+    return text;
+}
+
+static void
+check_failure(Operation operation, const CrashResult *result, const CrashCall *failed,
+              gboolean changed, const char *when)
+{
+    g_autofree char *output = read_output();
+    gboolean ok = WEXITSTATUS(result->status) == 0;
+
+    g_assert_true(WIFEXITED(result->status));
+    if (!ok && strstr(output, "\"StorageError\"") == NULL)
+        g_error("%s: another error: %s", when, output);
+    if (!ok)
+        g_assert_cmpint(WEXITSTATUS(result->status), ==, 1);
+    /* To drop a slot is nothing that an unseal could fail over; it says nothing of it, either. */
+    if (ok && !changed && operation != OPERATION_DROP)
+        g_error("%s: nothing happened, and nobody was told", when);
+    /* Then it is done, but may not last, and the error says so. */
+    if (!ok && changed &&
+        (!g_str_equal(failed->name, "fsync") ||
+         !g_str_equal(failed->path, aftermath_folder(bed.aftermath))))
+        g_error("%s: it has happened, and was reported as failed", when);
+    /* What could not be removed is there; and the records of a key that may come back stay. */
+    if (!(operation == OPERATION_REMOVE && !ok && changed) &&
+        !g_str_has_prefix(failed->name, "unlink") && !g_str_has_suffix(failed->path, "/."))
+        aftermath_check_tidy(bed.aftermath, when);
+}
+
+/* Each call that touches the vault fails in turn as on a broken disk. */
+static void
+test_failing(gconstpointer data)
+{
+    Operation operation = (Operation)GPOINTER_TO_UINT(data);
+    g_autoptr(GPtrArray) argv = command(operation, "cli");
+    guint n_failed = 0, n_errors = 0, n_new = 0;
+
+    if (skip_if_impossible())
+        return;
+    if (!crash_can_fail()) {
+        g_test_skip("this machine's registers are not known to the test");
+        return;
+    }
+    g_ptr_array_insert(argv, 1, g_strdup("--json"));
+    for (guint n = 1;; n++) {
+        const CrashOptions options = {.from_path = bed.vault,
+                                      .stdin_path = bed.secret,
+                                      .stdout_path = bed.output,
+                                      .stderr_path = bed.output,
+                                      .error = EIO};
+        g_auto(CrashResult) result = {0};
+        const CrashCall *failed = NULL;
+        g_autofree char *text = NULL;
+        gboolean changed;
+
+        g_assert_cmpuint(n, <, CALLS_MAX);
+        (void)g_unlink(bed.output);
+        aftermath_prepare(bed.aftermath, operation);
+        result = crash_run((const char *const *)argv->pdata, CRASH_FAIL, n, &options);
+        failed = find_failed(&result);
+        if (failed == NULL)
+            break;
+        text = g_strdup_printf("%s, with %s %s%s%s failing", operation_name(operation),
+                               failed->name, failed->path, failed->new_path ? " to " : "",
+                               failed->new_path ? failed->new_path : "");
+        changed = aftermath_check(bed.aftermath, operation, text);
+        check_failure(operation, &result, failed, changed, text);
+        n_failed++;
+        n_errors += WEXITSTATUS(result.status) != 0;
+        n_new += changed;
+        aftermath_go_on(bed.aftermath, n, text);
+    }
+    g_test_message("%s: %u calls failed, %u errors, %u times new", operation_name(operation),
+                   n_failed, n_errors, n_new);
+    g_assert_cmpuint(n_errors, >, 0);
+    g_assert_cmpuint(n_failed, >, 5);
+}
+
 /* The lock */
 
 static GSubprocess *
@@ -363,10 +467,13 @@ main(int argc, char **argv)
     bed_set_up();
     for (Operation operation = 0; operation < N_OPERATIONS; operation++) {
         g_autofree char *order = g_strdup_printf("/ctl/crash/order/%s", operation_name(operation));
+        g_autofree char *failing =
+            g_strdup_printf("/ctl/crash/failing/%s", operation_name(operation));
         g_autofree char *killed =
             g_strdup_printf("/ctl/crash/killed/%s", operation_name(operation));
 
         g_test_add_data_func(order, GUINT_TO_POINTER(operation), test_order);
+        g_test_add_data_func(failing, GUINT_TO_POINTER(operation), test_failing);
         g_test_add_data_func(killed, GUINT_TO_POINTER(operation), test_killed);
     }
     g_test_add_data_func("/ctl/crash/lock/killed", GINT_TO_POINTER(TRUE), test_lock);

@@ -61,8 +61,8 @@ release_of(Aftermath *aftermath, CvsStore *store)
 /* Changes; each must succeed. */
 
 static void
-seal(Aftermath *aftermath, const CvsOwner *owner, const char *name, const char *text,
-     guint32 pcrs, gboolean replace, const char *when)
+seal(Aftermath *aftermath, const CvsOwner *owner, const char *name, const char *text, guint32 pcrs,
+     gboolean replace, const char *when)
 {
     g_autoptr(CvsStore) store = open_store(aftermath, TRUE);
     const CvsRelease release = release_of(aftermath, store);
@@ -373,12 +373,16 @@ void
 aftermath_check_tidy(Aftermath *aftermath, const char *when)
 {
     g_autoptr(CvsStore) store = open_store(aftermath, FALSE);
-    g_autoptr(GPtrArray) entries = cvs_store_list(store, NULL, NULL);
+    g_autoptr(GPtrArray) entries = NULL;
     g_autoptr(GHashTable) there = take_image(aftermath);
     g_autoptr(GHashTable) wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     GHashTableIter iter;
     gpointer name = NULL;
 
+    if (store == NULL)
+        return;
+    entries = cvs_store_list(store, NULL, NULL);
+    g_assert_nonnull(entries);
     for (guint i = 0; i < entries->len; i++)
         add_wanted(wanted, g_ptr_array_index(entries, i));
     g_hash_table_iter_init(&iter, there);

@@ -23,7 +23,8 @@ typedef enum {
 const char *operation_name(Operation operation);
 
 #define AFTERMATH_KEY "key"
-#define AFTERMATH_OLD "the old secret" /* of the key at first, and all along for RESEAL and DROP   \
+#define AFTERMATH_OLD                                                                              \
+    "the old secret"                   /* of the key at first, and all along for RESEAL and DROP   \
                                         */
 #define AFTERMATH_NEW "the new secret" /* what FIRST, SEAL and REPLACE are to seal */
 

@@ -40,10 +40,10 @@ typedef struct {
 typedef struct {
     const char *name; /* openat write pwrite64 fsync fdatasync rename renameat renameat2 unlink
                        * unlinkat mkdir mkdirat ftruncate linkat */
-    char *path;     /* whole, as far as its folder is known; of a descriptor, what it is open on */
-    char *new_path; /* of a rename or link; else NULL */
-    gint64 result;  /* negative: -errno */
-    guint number;   /* in the count; 0 before counting started */
+    char *path;      /* whole, as far as its folder is known; of a descriptor, what it is open on */
+    char *new_path;  /* of a rename or link; else NULL */
+    gint64 result;   /* negative: -errno */
+    guint number;    /* in the count; 0 before counting started */
     gboolean failed; /* by CRASH_FAIL */
 } CrashCall;
 
