@@ -109,13 +109,6 @@ run(Operation operation, CrashWhen when, guint n)
     return crash_run((const char *const *)argv->pdata, when, n, &options);
 }
 
-static CrashCall *
-call_at(const CrashResult *result, int at)
-{
-    g_assert_cmpint(at, >=, 0);
-    return g_ptr_array_index(result->trace, (guint)at);
-}
-
 /* An undisturbed run. */
 static CrashResult
 run_whole(Operation operation)
@@ -208,84 +201,16 @@ test_killed(gconstpointer data)
     g_assert_cmpuint(handles.objects + handles.sessions, ==, 0);
 }
 
-/* The order of things */
-
-/* A file that appears under this name was written and synced before, and its folder is synced
- * before anything else is changed. Returns where in the trace that is. */
-static int
-assert_written(const CrashResult *result, int from, const char *glob)
-{
-    int renamed = crash_find(result, from, "rename*", glob);
-    const char *temporary = call_at(result, renamed)->path;
-    int opened = crash_find(result, from, "openat", temporary);
-    int written = crash_find(result, opened, "write", temporary);
-    int synced = crash_find(result, written, "fsync", temporary);
-    int folder_synced = crash_find(result, renamed, "fsync", aftermath_folder(bed.aftermath));
-    int next = crash_find(result, renamed + 1, "rename*", "*");
-
-    g_assert_cmpint(opened, >=, 0);
-    g_assert_cmpint(written, >, opened);
-    g_assert_cmpint(synced, >, written);
-    g_assert_cmpint(crash_find(result, synced, "write", temporary), ==, -1);
-    g_assert_cmpint(renamed, >, synced);
-    g_assert_cmpint(folder_synced, >, renamed);
-    if (next >= 0)
-        g_assert_cmpint(folder_synced, <, next);
-    next = crash_find(result, renamed + 1, "unlink*", "*");
-    g_assert_cmpint(folder_synced, <, next);
-    return folder_synced;
-}
-
-static void
-assert_folder_made(const CrashResult *result, const char *path, int before)
-{
-    g_autofree char *parent = g_path_get_dirname(path);
-    int made = crash_find(result, 0, "mkdir*", path);
-    int synced = crash_find(result, made, "fsync", parent);
-
-    g_assert_cmpint(made, >=, 0);
-    g_assert_cmpint(synced, >, made);
-    g_assert_cmpint(synced, <, before);
-}
-
 static void
 test_order(gconstpointer data)
 {
     Operation operation = (Operation)GPOINTER_TO_UINT(data);
-    const char *key = aftermath_key_path(bed.aftermath);
     g_auto(CrashResult) result = {0};
-    g_autofree char *text = NULL;
-    g_autofree char *keys = g_build_filename(bed.vault, "keys", NULL);
-    int at = 0;
 
     if (skip_if_impossible())
         return;
     result = run_whole(operation);
-    if (g_test_verbose()) {
-        text = crash_describe(&result);
-        g_test_message("%s", text);
-    }
-    if (operation == OPERATION_REMOVE) {
-        int removed = crash_find(&result, 0, "unlink*", key);
-        int record = crash_find(&result, 0, "unlink*", "*/.state.*." AFTERMATH_KEY);
-        int synced = crash_find(&result, removed, "fsync", aftermath_folder(bed.aftermath));
-
-        g_assert_cmpint(removed, >=, 0);
-        g_assert_cmpint(synced, >, removed);
-        g_assert_cmpint(record, >, synced);
-        return;
-    }
-    if (operation != OPERATION_DROP)
-        at = assert_written(&result, 0, "*/.state.*." AFTERMATH_KEY);
-    if (operation == OPERATION_FIRST) {
-        int before = crash_find(&result, 0, "openat", "*/.tmp-*");
-
-        assert_folder_made(&result, bed.vault, before);
-        assert_folder_made(&result, keys, before);
-        assert_folder_made(&result, aftermath_folder(bed.aftermath), before);
-    }
-    (void)assert_written(&result, at, key);
-    g_assert_cmpint(crash_find(&result, 0, "unlink*", key), ==, -1);
+    aftermath_check_order(bed.aftermath, operation, &result);
 }
 
 /* Calls that fail */

@@ -435,6 +435,85 @@ aftermath_go_on(Aftermath *aftermath, guint n, const char *when)
         g_assert_cmpint(text != NULL, ==, n % 3 == 1);
 }
 
+/* The order of things */
+
+static const char *
+call_path(const CrashResult *result, int at)
+{
+    g_assert_cmpint(at, >=, 0);
+    return ((const CrashCall *)g_ptr_array_index(result->trace, (guint)at))->path;
+}
+
+/* A file that appears under this name was written and synced before, and its folder is synced
+ * before anything else is changed. Returns where in the trace that is. */
+static int
+assert_written(Aftermath *aftermath, const CrashResult *result, int from, const char *glob)
+{
+    int renamed = crash_find(result, from, "rename*", glob);
+    const char *temporary = call_path(result, renamed);
+    int opened = crash_find(result, from, "openat", temporary);
+    int written = crash_find(result, opened, "write", temporary);
+    int synced = crash_find(result, written, "fsync", temporary);
+    int folder_synced = crash_find(result, renamed, "fsync", aftermath->folder);
+    int next = crash_find(result, renamed + 1, "rename*", "*");
+
+    g_assert_cmpint(opened, >=, 0);
+    g_assert_cmpint(written, >, opened);
+    g_assert_cmpint(synced, >, written);
+    g_assert_cmpint(crash_find(result, synced, "write", temporary), ==, -1);
+    g_assert_cmpint(renamed, >, synced);
+    g_assert_cmpint(folder_synced, >, renamed);
+    if (next >= 0)
+        g_assert_cmpint(folder_synced, <, next);
+    next = crash_find(result, renamed + 1, "unlink*", "*");
+    g_assert_cmpint(folder_synced, <, next);
+    return folder_synced;
+}
+
+static void
+assert_folder_made(const CrashResult *result, const char *path, int before)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    int made = crash_find(result, 0, "mkdir*", path);
+    int synced = crash_find(result, made, "fsync", parent);
+
+    g_assert_cmpint(made, >=, 0);
+    g_assert_cmpint(synced, >, made);
+    g_assert_cmpint(synced, <, before);
+}
+
+void
+aftermath_check_order(Aftermath *aftermath, Operation operation, const CrashResult *result)
+{
+    g_autofree char *keys = g_build_filename(aftermath->vault, "keys", NULL);
+    g_autofree char *text = crash_describe(result);
+    int at = 0;
+
+    if (g_test_verbose())
+        g_test_message("%s", text);
+    if (operation == OPERATION_REMOVE) {
+        int removed = crash_find(result, 0, "unlink*", aftermath->key_path);
+        int record = crash_find(result, 0, "unlink*", "*/.state.*." AFTERMATH_KEY);
+        int synced = crash_find(result, removed, "fsync", aftermath->folder);
+
+        g_assert_cmpint(removed, >=, 0);
+        g_assert_cmpint(synced, >, removed);
+        g_assert_cmpint(record, >, synced);
+        return;
+    }
+    if (operation != OPERATION_DROP)
+        at = assert_written(aftermath, result, 0, "*/.state.*." AFTERMATH_KEY);
+    if (operation == OPERATION_FIRST) {
+        int before = crash_find(result, 0, "openat", "*/.tmp-*");
+
+        assert_folder_made(result, aftermath->vault, before);
+        assert_folder_made(result, keys, before);
+        assert_folder_made(result, aftermath->folder, before);
+    }
+    (void)assert_written(aftermath, result, at, aftermath->key_path);
+    g_assert_cmpint(crash_find(result, 0, "unlink*", aftermath->key_path), ==, -1);
+}
+
 const char *
 aftermath_key_path(Aftermath *aftermath)
 {

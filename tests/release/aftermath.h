@@ -9,6 +9,7 @@
  * "key.other", and the system's key "key". */
 
 #include "release/release.h"
+#include "sim/crash.h"
 
 typedef enum {
     OPERATION_FIRST,   /* seal where there is no vault yet */
@@ -52,6 +53,11 @@ void aftermath_go_on(Aftermath *aftermath, guint n, const char *when);
 /* Only keys and the state records that they name lie in the vault, and the other keys are as they
  * were. */
 void aftermath_check_tidy(Aftermath *aftermath, const char *when);
+
+/* In the trace of an undisturbed run: each file is written, synced and renamed and then its folder
+ * synced, the record before the key that names it; a key is removed and the folder synced before
+ * its records go; a folder that is made lasts before anything is in it. */
+void aftermath_check_order(Aftermath *aftermath, Operation operation, const CrashResult *result);
 
 /* The key's file. */
 const char *aftermath_key_path(Aftermath *aftermath);
