@@ -98,19 +98,29 @@ remove_key(Aftermath *aftermath, const char *when)
         g_error("%s: cannot remove afterwards: %s", when, error->message);
 }
 
+static gboolean
+unseal(Aftermath *aftermath, CvsStore *store, const CvsOwner *owner, const char *name,
+       char **ret_text, GError **error)
+{
+    const CvsRelease release = release_of(aftermath, store);
+    g_autoptr(CvsSecret) secret = cvs_release_unseal(&release, owner, name, NULL, error);
+
+    if (secret)
+        *ret_text = g_strndup((const char *)cvs_secret_data(secret), cvs_secret_size(secret));
+    return secret != NULL;
+}
+
 /* The secret's text; NULL if there is no key. */
 static char *
 open_key(Aftermath *aftermath, CvsStore *store, const char *when)
 {
-    const CvsRelease release = release_of(aftermath, store);
     g_autoptr(GError) error = NULL;
-    g_autoptr(CvsSecret) secret =
-        cvs_release_unseal(&release, &aftermath->owner, AFTERMATH_KEY, NULL, &error);
+    char *text = NULL;
 
-    if (secret == NULL && !g_error_matches(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
+    if (!unseal(aftermath, store, &aftermath->owner, AFTERMATH_KEY, &text, &error) &&
+        !g_error_matches(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
         g_error("%s: the key does not open: %s", when, error->message);
-    return secret ? g_strndup((const char *)cvs_secret_data(secret), cvs_secret_size(secret))
-                  : NULL;
+    return text;
 }
 
 /* Images of the vault */
@@ -236,6 +246,33 @@ aftermath_prepare(Aftermath *aftermath, Operation operation)
     }
 }
 
+gboolean
+aftermath_do(Aftermath *aftermath, Operation operation, GError **error)
+{
+    g_autoptr(CvsStore) store =
+        cvs_store_open(aftermath->vault, operation == OPERATION_FIRST, error);
+    const CvsRelease release = release_of(aftermath, store);
+    const CvsSealOptions options = {.replace = operation == OPERATION_REPLACE};
+    const CvsResealOptions reseal_options = {0};
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy(AFTERMATH_NEW, strlen(AFTERMATH_NEW));
+    g_autofree char *text = NULL;
+
+    if (store == NULL)
+        return FALSE;
+    switch (operation) {
+    case OPERATION_RESEAL:
+        return cvs_release_reseal(&release, &aftermath->owner, AFTERMATH_KEY, &reseal_options,
+                                  error);
+    case OPERATION_REMOVE:
+        return cvs_release_remove(&release, &aftermath->owner, AFTERMATH_KEY, error);
+    case OPERATION_DROP:
+        return unseal(aftermath, store, &aftermath->owner, AFTERMATH_KEY, &text, error);
+    default:
+        return cvs_release_seal(&release, &aftermath->owner, AFTERMATH_KEY, secret, &options, &text,
+                                error);
+    }
+}
+
 /* What is there */
 
 static gboolean
@@ -351,6 +388,30 @@ aftermath_check(Aftermath *aftermath, Operation operation, const char *when)
     if (!changed && !same_file(there, image_before(aftermath, operation), file))
         g_error("%s: the key is neither old nor new", when);
     return changed;
+}
+
+void
+aftermath_check_others_open(Aftermath *aftermath, const char *when)
+{
+    g_autoptr(CvsStore) store = open_store(aftermath, FALSE);
+    g_autoptr(GPtrArray) entries = cvs_store_list(store, NULL, NULL);
+    guint n_others = 0;
+
+    for (guint i = 0; i < entries->len; i++) {
+        const CvsStoreEntry *entry = g_ptr_array_index(entries, i);
+        g_autoptr(GError) error = NULL;
+        g_autofree char *text = NULL;
+
+        if (cvs_owner_equal(&entry->owner, &aftermath->owner) &&
+            g_str_equal(entry->name, AFTERMATH_KEY))
+            continue;
+        n_others++;
+        if (entry->error)
+            g_error("%s: %s is listed with an error: %s", when, entry->name, entry->error->message);
+        if (!unseal(aftermath, store, &entry->owner, entry->name, &text, &error))
+            g_error("%s: %s does not open: %s", when, entry->name, error->message);
+    }
+    g_assert_cmpuint(n_others, ==, 3);
 }
 
 /* What may lie beside a key: the records that its slots name. */

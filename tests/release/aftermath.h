@@ -42,6 +42,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Aftermath, aftermath_free)
  * hold them open; for FIRST nothing stays. */
 void aftermath_prepare(Aftermath *aftermath, Operation operation);
 
+/* Does it here, without waiting for anybody's lock. */
+gboolean aftermath_do(Aftermath *aftermath, Operation operation, GError **error);
+
 /* Looks at what the operation left; when: for messages. FALSE: all is as before; TRUE: it has
  * happened. May drop a slot that a reseal kept, as any unseal does. */
 gboolean aftermath_check(Aftermath *aftermath, Operation operation, const char *when);
@@ -49,6 +52,9 @@ gboolean aftermath_check(Aftermath *aftermath, Operation operation, const char *
 /* Changes the key again without waiting for anybody's lock, in a way that varies with n, and then
  * sweeps: of what was left nothing may be there. */
 void aftermath_go_on(Aftermath *aftermath, guint n, const char *when);
+
+/* All keys but "key" are listed without an error and open. */
+void aftermath_check_others_open(Aftermath *aftermath, const char *when);
 
 /* Only keys and the state records that they name lie in the vault, and the other keys are as they
  * were. */
