@@ -242,15 +242,9 @@ static void
 sweep_key(CvsStore *store, const CvsOwner *owner, int dir, const char *name)
 {
     g_autoptr(CvsKeyLock) lock = cvs_store_lock(store, owner, name, FALSE, 0, NULL);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(CvsKeyFile) key = NULL;
 
-    if (lock == NULL)
-        return;
-    key = cvs_store_load_at(dir, owner, name, &error);
-    /* Of a key that cannot be read nobody knows what it names. */
-    if (key != NULL || is_gone(error))
-        cvs_store_sweep_states(dir, name, key);
+    if (lock != NULL)
+        cvs_store_sweep_key(dir, owner, name);
 }
 
 static void

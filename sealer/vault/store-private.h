@@ -31,3 +31,5 @@ CvsKeyFile *cvs_store_load_at(int dir, const CvsOwner *owner, const char *name, 
 const char *cvs_store_state_record_of(const char *file);
 /* Removes the state records of the key that it does not name; key NULL: all of them. */
 void cvs_store_sweep_states(int dir, const char *name, const CvsKeyFile *key);
+/* The same after a look at the key; none if it cannot be read. Under the key's lock. */
+void cvs_store_sweep_key(int dir, const CvsOwner *owner, const char *name);

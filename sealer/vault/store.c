@@ -222,6 +222,17 @@ cvs_store_sweep_states(int dir, const char *name, const CvsKeyFile *key)
     }
 }
 
+void
+cvs_store_sweep_key(int dir, const CvsOwner *owner, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsKeyFile) key = cvs_store_load_at(dir, owner, name, &error);
+
+    /* Of a key that cannot be read nobody knows what it names. */
+    if (key != NULL || g_error_matches(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
+        cvs_store_sweep_states(dir, name, key);
+}
+
 GBytes *
 cvs_store_save_state(CvsStore *store, CvsKeyLock *lock, const char *json, GError **error)
 {
@@ -239,8 +250,11 @@ cvs_store_save_state(CvsStore *store, CvsKeyLock *lock, const char *json, GError
     cvs_hash_bytes(CVS_SHA256, json, size, bytes);
     digest = g_bytes_new(bytes, sizeof bytes);
     file = state_file_name(digest, lock->name);
-    if (!cvs_file_write(lock->dir, file, json, size, FILE_MODE, CVS_WRITE_REPLACE, error))
+    if (!cvs_file_write(lock->dir, file, json, size, FILE_MODE, CVS_WRITE_REPLACE, error)) {
+        /* It may be there, if only its folder could not be synced. */
+        cvs_store_sweep_key(lock->dir, &lock->owner, lock->name);
         return NULL;
+    }
     return g_steal_pointer(&digest);
 }
 
@@ -294,8 +308,11 @@ cvs_store_save(CvsStore *store, CvsKeyLock *lock, const CvsKeyFile *key, gboolea
         return FALSE;
     data = g_bytes_get_data(bytes, &size);
     if (!cvs_file_write(lock->dir, lock->name, data, size, FILE_MODE,
-                        replace ? CVS_WRITE_REPLACE : CVS_WRITE_CREATE, error))
+                        replace ? CVS_WRITE_REPLACE : CVS_WRITE_CREATE, error)) {
+        /* The record that was written for it. */
+        cvs_store_sweep_key(lock->dir, &lock->owner, lock->name);
         return FALSE;
+    }
     cvs_store_sweep_states(lock->dir, lock->name, key);
     return TRUE;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ struct _Crash {
     gboolean counting;
     CrashWhen when;
     guint n;
+    guint n_files; /* calls that touch files below from_path */
+    int error;
     char *from_path;
     GHashTable *pending; /* thread to the CrashCall it is in */
     CrashResult result;
@@ -52,6 +55,7 @@ crash_new(pid_t pid, CrashWhen when, guint n, const CrashOptions *options)
     crash->when = when;
     crash->n = n;
     crash->from_path = g_strdup(options ? options->from_path : NULL);
+    crash->error = options ? options->error : 0;
     crash->pending = g_hash_table_new_full(NULL, NULL, NULL, crash_call_free);
     crash->result.trace = g_ptr_array_new_with_free_func(crash_call_free);
     return crash;
@@ -85,6 +89,64 @@ kill_it(Crash *crash)
     (void)kill(crash->pid, SIGKILL);
 }
 
+#if defined(__x86_64__)
+gboolean
+crash_can_fail(void)
+{
+    return TRUE;
+}
+
+/* There is no call of this number, so nothing is done; what it returns is set when it has. */
+static void
+skip_call(pid_t tid)
+{
+    struct user_regs_struct registers;
+
+    if (ptrace(PTRACE_GETREGS, tid, NULL, &registers) == 0) {
+        registers.orig_rax = (guint64)-1;
+        (void)ptrace(PTRACE_SETREGS, tid, NULL, &registers);
+    }
+}
+
+static void
+set_result(pid_t tid, gint64 result)
+{
+    struct user_regs_struct registers;
+
+    if (ptrace(PTRACE_GETREGS, tid, NULL, &registers) == 0) {
+        registers.rax = (guint64)result;
+        (void)ptrace(PTRACE_SETREGS, tid, NULL, &registers);
+    }
+}
+#else
+gboolean
+crash_can_fail(void)
+{
+    return FALSE;
+}
+
+static void
+skip_call(pid_t tid)
+{
+}
+
+static void
+set_result(pid_t tid, gint64 result)
+{
+}
+#endif
+
+static void
+fail_if_wanted(Crash *crash, pid_t tid, CrashCall *call)
+{
+    if (crash->from_path && strstr(call->path, crash->from_path) == NULL)
+        return;
+    crash->n_files++;
+    call->failed = crash->when == CRASH_FAIL && crash->n_files == crash->n;
+    if (call->failed)
+        skip_call(tid);
+}
+
 static void
 enter_call(Crash *crash, pid_t tid, const struct __ptrace_syscall_info *info)
 {
@@ -103,6 +165,8 @@ enter_call(Crash *crash, pid_t tid, const struct __ptrace_syscall_info *info)
         crash->result.calls++;
     if (call)
         call->number = crash->counting ? crash->result.calls : 0;
+    if (call && crash->counting)
+        fail_if_wanted(crash, tid, call);
     g_hash_table_replace(crash->pending, GINT_TO_POINTER(tid), call);
     if (crash->when == CRASH_BEFORE && crash->counting && crash->result.calls == crash->n)
         kill_it(crash);
@@ -116,7 +180,9 @@ leave_call(Crash *crash, pid_t tid, const struct __ptrace_syscall_info *info)
 
     if (call) {
         (void)g_hash_table_steal(crash->pending, key);
-        call->result = info->exit.rval;
+        call->result = call->failed ? -crash->error : info->exit.rval;
+        if (call->failed)
+            set_result(tid, call->result);
         g_ptr_array_add(crash->result.trace, call);
     }
     /* With several threads another may have counted on since; the crash is then a little later in

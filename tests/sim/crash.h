@@ -10,6 +10,8 @@
  * is left each time. With threads that race, calls are not equally many each time: such a test goes
  * on until a number of runs in all ended without a crash.
  *
+ * In place of a crash a call can be made to fail.
+ *
  * A thread of its own traces, so that neither other children of the test nor its own waiting come
  * into the way. */
 
@@ -20,6 +22,9 @@ typedef enum {
     CRASH_NEVER,
     CRASH_BEFORE,
     CRASH_AFTER,
+    /* No crash: the n-th of the calls that touch files (CrashCall) below from_path is not carried
+     * out and fails. Only where crash_can_fail(). */
+    CRASH_FAIL,
 } CrashWhen;
 
 typedef struct {
@@ -28,16 +33,18 @@ typedef struct {
     const char *from_path;
     const char *const *envp;                            /* NULL: as ours */
     const char *stdin_path, *stdout_path, *stderr_path; /* NULL: /dev/null */
+    int error;                                          /* of CRASH_FAIL: an errno */
 } CrashOptions;
 
 /* A call that touches files, when it returned. */
 typedef struct {
     const char *name; /* openat write pwrite64 fsync fdatasync rename renameat renameat2 unlink
                        * unlinkat mkdir mkdirat ftruncate linkat */
-    char *path;     /* whole, as far as its folder is known; of a descriptor, what it is open on */
-    char *new_path; /* of a rename or link; else NULL */
-    gint64 result;  /* negative: -errno */
-    guint number;   /* in the count; 0 before counting started */
+    char *path;      /* whole, as far as its folder is known; of a descriptor, what it is open on */
+    char *new_path;  /* of a rename or link; else NULL */
+    gint64 result;   /* negative: -errno */
+    guint number;    /* in the count; 0 before counting started */
+    gboolean failed; /* by CRASH_FAIL */
 } CrashCall;
 
 typedef struct {
@@ -50,6 +57,8 @@ typedef struct {
 void crash_result_clear(CrashResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CrashResult, crash_result_clear)
 
+/* FALSE on a machine whose registers we do not know. */
+gboolean crash_can_fail(void);
 /* NULL if this machine lets us trace; else why not, for a skip. */
 const char *crash_is_impossible(void);
 
