@@ -112,8 +112,12 @@ ask_once(int tty, const char *question, CvsSecret *line, gsize max, gsize *ret_s
         return LINE_ERROR;
     }
     sigemptyset(&action.sa_mask);
-    for (gsize i = 0; i < G_N_ELEMENTS(caught); i++)
+    for (gsize i = 0; i < G_N_ELEMENTS(caught); i++) {
         (void)sigaction(caught[i], &action, &before[i]);
+        /* What was ignored (nohup) stays so. */
+        if (before[i].sa_handler == SIG_IGN)
+            (void)sigaction(caught[i], &before[i], NULL);
+    }
 
     hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);

@@ -162,6 +162,29 @@ ask_and_tell_pid(gpointer data)
     return ask(&what);
 }
 
+static int
+ask_ignoring(gpointer data)
+{
+    Ask what = {"secret", 64, FALSE};
+
+    (void)signal(SIGHUP, SIG_IGN);
+    g_print("pid %d.", (int)getpid());
+    return ask(&what);
+}
+
+/* As under nohup: what was ignored before does not end the question. */
+static void
+test_ignored_signal(void)
+{
+    g_autoptr(Pty) pty = pty_run(ask_ignoring, NULL);
+
+    pty_expect(pty, QUESTION);
+    kill((pid_t)g_ascii_strtoll(strstr(pty_seen(pty), "pid ") + 4, NULL, 10), SIGHUP);
+    pty_type(pty, "secret\n");
+    assert_exit(pty_wait(pty), 0);
+    g_assert_true(pty_echoes(pty));
+}
+
 static void
 test_sent_signals(void)
 {
@@ -251,12 +274,15 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    /* Whoever started us may have ignored it. */
+    (void)signal(SIGHUP, SIG_DFL);
     g_test_add_func("/prompt/no-echo", test_no_echo);
     g_test_add_func("/prompt/typed-ahead", test_typed_ahead);
     g_test_add_func("/prompt/twice", test_twice);
     g_test_add_func("/prompt/bounds", test_bounds);
     g_test_add_func("/prompt/signals", test_signals);
     g_test_add_func("/prompt/sent-signals", test_sent_signals);
+    g_test_add_func("/prompt/ignored-signal", test_ignored_signal);
     g_test_add_func("/prompt/stop", test_stop);
     g_test_add_func("/prompt/show", test_show);
     g_test_add_func("/prompt/no-terminal", test_no_terminal);

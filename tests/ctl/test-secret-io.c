@@ -222,7 +222,7 @@ test_write_places(Fixture *fixture, gconstpointer data)
     g_autofree char *fifo = g_build_filename(fixture->dir, "fifo", NULL);
     g_autofree char *slash = g_build_filename(fixture->dir, "new/", NULL);
     g_autofree char *nowhere = g_build_filename(fixture->dir, "no", "file", NULL);
-    const char *const wrong[] = {link, fifo, slash, nowhere, fixture->dir, "/dev/full", "", "/"};
+    const char *const wrong[] = {link, fifo, slash, nowhere, fixture->dir, "", "/"};
     g_autoptr(CvsSecret) secret = cvs_secret_new_copy("s", 1);
     g_autofree char *text = NULL;
 

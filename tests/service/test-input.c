@@ -245,13 +245,32 @@ test_quota(void)
     bed_assert_sealed(bed->bob, "quota-5", "x", 1, NULL);
 }
 
+/* The configuration of this test: 400000 bytes for one owner. A file is larger than its secret. */
+static void
+test_quota_bytes(void)
+{
+    g_autofree guint8 *secret = g_malloc0(65536);
+    g_autoptr(TestReply) reply = NULL;
+
+    for (guint i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("large-%u", i);
+
+        bed_assert_sealed(bed->root, name, secret, 65536, NULL);
+    }
+    reply = bed_seal(bed->root, "large-4", secret, 65536, NULL);
+    g_assert_cmpstr(reply->error, ==, "TooLarge");
+    g_assert_nonnull(strstr(reply->message, "MaxBytesPerOwner="));
+    bed_assert_error(bed_unseal(bed->root, "large-4", NULL), "NoSuchKey");
+    bed_assert_sealed(bed->root, "small", "x", 1, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
     int status = 0;
 
     g_test_init(&argc, &argv, NULL);
-    bed = bed_new("SecretTimeoutSec=1\nMaxKeysPerOwner=5\n", FALSE);
+    bed = bed_new("SecretTimeoutSec=1\nMaxKeysPerOwner=5\nMaxBytesPerOwner=400000\n", FALSE);
     if (bed == NULL)
         return 0;
     g_test_add_func("/service/input/names", test_names);
@@ -263,6 +282,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/input/endless-pipe", test_endless_pipe);
     g_test_add_func("/service/input/descriptors-closed", test_descriptors_closed);
     g_test_add_func("/service/input/quota", test_quota);
+    g_test_add_func("/service/input/quota-bytes", test_quota_bytes);
     status = g_test_run();
     bed_free(bed);
     return status;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "service/caller.h"
 #include "service/daemon-config.h"
+#include "service/hardening.h"
 #include "service/requests.h"
 #include "service/unit.h"
 
@@ -11,6 +12,8 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -303,6 +306,29 @@ test_caller(void)
     child_clear(&child);
 }
 
+/* In a process of its own, since there is no way back. */
+static void
+test_hardening(void)
+{
+    struct rlimit core = {1, 1};
+    struct sigaction pipe = {0};
+
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+        g_test_trap_assert_passed();
+        return;
+    }
+    /* Without rights to lock memory it warns, and all else holds. */
+    g_log_set_always_fatal(G_LOG_LEVEL_ERROR);
+    (void)cvs_hardening_apply();
+    g_assert_cmpint(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), ==, 0);
+    g_assert_cmpint(getrlimit(RLIMIT_CORE, &core), ==, 0);
+    g_assert_cmpuint(core.rlim_max, ==, 0);
+    g_assert_cmpint(sigaction(SIGPIPE, NULL, &pipe), ==, 0);
+    g_assert_true(pipe.sa_handler == SIG_IGN);
+    g_assert_cmpuint(umask(0), ==, 077);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -311,6 +337,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/config/refused", test_config_refused);
     g_test_add_func("/service/config/file", test_config_file);
     g_test_add_func("/service/requests", test_requests);
+    g_test_add_func("/service/hardening", test_hardening);
     g_test_add_func("/service/unit/cgroup", test_unit_of_cgroup);
     g_test_add_func("/service/unit/pidfd", test_unit_of_pidfd);
     g_test_add_func("/service/caller", test_caller);
