@@ -282,9 +282,12 @@ test_attach(Fixture *fixture, gconstpointer data)
         result = crash_finish(crash);
         content = get(fixture);
         assert_tidy(fixture);
-        g_assert_cmpint(result.crashed, ==, answer == 0);
-        if (!result.crashed) {
+        /* Who died over the request gave no answer; but who answered may still be killed at the
+         * call after it, his wait for the next request. */
+        g_assert_true(answer != 0 || result.crashed);
+        if (answer != 0)
             g_assert_cmpstr(content, ==, "new");
+        if (!result.crashed) {
             g_assert_cmpuint(result.calls, >, 5);
             /* It was let go and lives. */
             g_assert_cmpint(request(process), ==, '+');
