@@ -16,11 +16,14 @@ cvs_rc_is_from_tpm(TSS2_RC rc)
 TSS2_RC
 cvs_rc_base(TSS2_RC rc)
 {
+    TSS2_RC number = rc & 0x3f;
+
     if (!cvs_rc_is_from_tpm(rc))
         return 0;
     if (rc & TPM2_RC_FMT1)
-        return rc & (TPM2_RC_FMT1 | 0x3f);
-    return rc & 0xfff;
+        return number != 0 ? TPM2_RC_FMT1 | number : 0;
+    /* Without this bit it is a code of TPM 1.2, which a TPM 2.0 has for TPM_RC_BAD_TAG alone. */
+    return (rc & TPM2_RC_VER1) || (rc & 0xfff) == TPM2_RC_BAD_TAG ? rc & 0xfff : 0;
 }
 
 gboolean

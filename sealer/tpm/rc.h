@@ -13,7 +13,8 @@
 gboolean cvs_rc_is_from_tpm(TSS2_RC rc);
 
 /* The code without the layer and without the number of the handle, parameter or session that it is
- * about, as the constants TPM2_RC_… have it. 0 if it is not from a TPM. */
+ * about, as the constants TPM2_RC_… have it. 0 if it is not from a TPM, or no code that a TPM has.
+ */
 TSS2_RC cvs_rc_base(TSS2_RC rc);
 
 /* True if the TPM did not do the command and asks to send it again. */
