@@ -13,6 +13,7 @@
 typedef struct {
     GArray *sizes; /* of the answers of a clean run, in bytes */
     GArray *codes; /* of their commands */
+    GArray *fails; /* gboolean: an error */
     guint answer;  /* which is changed, from 0 */
     gsize byte;
     guint8 mask;
@@ -24,9 +25,11 @@ note_size(guint32 code, guint8 *response, gsize *size, gpointer data)
 {
     Line *line = data;
     guint32 size32 = (guint32)*size;
+    gboolean fails = *size >= 10 && (response[6] | response[7] | response[8] | response[9]) != 0;
 
     g_array_append_val(line->sizes, size32);
     g_array_append_val(line->codes, code);
+    g_array_append_val(line->fails, fails);
     return TRUE;
 }
 
@@ -46,7 +49,8 @@ judge(Trouble *trouble, const TroubleOperation *operation, const Line *line, con
     gboolean of_code = line->byte >= 6 && line->byte < 10;
 
     /* One error of the TPM can be turned into another. */
-    if (operation->refusal != 0 && of_code && error->code == CVS_ERROR_FAILED)
+    if (of_code && g_array_index(line->fails, gboolean, line->answer) &&
+        error->code == CVS_ERROR_FAILED)
         return;
     /* Where nobody vouches for an answer, an error can be forged, but no more than that; and none
      * that blames the key, the PIN or the state, or sends somebody for the recovery key. */
@@ -60,7 +64,8 @@ change_each_byte(Trouble *trouble, const TroubleOperation *operation, guint stri
 {
     g_autoptr(GArray) sizes = g_array_new(FALSE, FALSE, sizeof(guint32));
     g_autoptr(GArray) codes = g_array_new(FALSE, FALSE, sizeof(guint32));
-    Line line = {.sizes = sizes, .codes = codes};
+    g_autoptr(GArray) fails = g_array_new(FALSE, FALSE, sizeof(gboolean));
+    Line line = {.sizes = sizes, .codes = codes, .fails = fails};
     CvsTctiWatch *watch = NULL;
     g_autoptr(GError) clean = NULL;
 
