@@ -83,12 +83,14 @@ scan_recipient(Scan *scan)
         !fixed(scan, recipient->encrypted_key, sizeof recipient->encrypted_key) ||
         !literal(scan, "\",\"header\":{\"alg\":\""))
         return NULL;
-    if (literal(scan, CVS_JWE_ALG_KEK "\",\"slot\":\"")) {
+    if (literal(scan, CVS_JWE_ALG_KEK "\",\"mac\":\"") &&
+        fixed(scan, recipient->mac, sizeof recipient->mac) && literal(scan, "\",\"slot\":\"")) {
         recipient->slot = bytes(scan, 1, CVS_SLOT_MAX);
         if (recipient->slot == NULL)
             return NULL;
-    } else if (literal(scan, CVS_JWE_ALG_PASSWORD "\",\"p2c\":") && p2c(scan, &recipient->p2c) &&
-               literal(scan, ",\"p2s\":\"")) {
+    } else if (literal(scan, CVS_JWE_ALG_PASSWORD "\",\"mac\":\"") &&
+               fixed(scan, recipient->mac, sizeof recipient->mac) && literal(scan, "\",\"p2c\":") &&
+               p2c(scan, &recipient->p2c) && literal(scan, ",\"p2s\":\"")) {
         recipient->p2s = bytes(scan, CVS_JWE_P2S_MIN, CVS_JWE_P2S_MAX);
         if (recipient->p2s == NULL)
             return NULL;
