@@ -474,13 +474,27 @@ test_too_large(void)
 
 static guint warnings;
 
-/* Instead of ending the test. */
-static gboolean
+static void
 count_warning(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
 {
     g_assert_nonnull(strstr(message, CVS_REASON_SLOT_FORGED));
     warnings++;
-    return FALSE;
+}
+
+/* Instead of ending the test; until stop_counting(). */
+static guint
+count_warnings(void)
+{
+    warnings = 0;
+    (void)g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
+    return g_log_set_handler(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, count_warning, NULL);
+}
+
+static void
+stop_counting(guint handler)
+{
+    g_log_remove_handler(G_LOG_DOMAIN, handler);
+    (void)g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING);
 }
 
 /* Whatever becomes of the bytes: an error, or the very secret. Returns whether it opened. */
@@ -527,14 +541,13 @@ test_flipped(void)
     g_autoptr(CvsKeyFile) key = fixture_key("system", "k", 8);
     g_autoptr(CvsSecret) wanted = fixture_secret(8);
     g_autofree char *text = NULL;
-    guint opened = 0;
+    guint opened = 0, handler = 0;
     gsize size = 0;
 
     fixture_add_tpm2(key, 1);
     text = fixture_serialise(key);
     size = strlen(text);
-    warnings = 0;
-    g_test_log_set_fatal_handler(count_warning, NULL);
+    handler = count_warnings();
     for (gsize i = 0; i < size; i++) {
         for (guint bit = 0; bit < 8; bit++) {
             text[i] = (char)(text[i] ^ (1 << bit));
@@ -542,6 +555,7 @@ test_flipped(void)
             text[i] = (char)(text[i] ^ (1 << bit));
         }
     }
+    stop_counting(handler);
     /* White space for white space, at the end of the file, is all that a flip can do for nothing;
      * in the MAC of the slot that opens it is noticed. */
     g_assert_cmpuint(warnings, >, 43);
@@ -555,12 +569,13 @@ test_flipped_recovery(void)
     g_autoptr(CvsKeyFile) key = fixture_key("system", "k", 8);
     g_autoptr(CvsSecret) wanted = fixture_secret(8);
     g_autofree char *text = NULL;
+    guint handler = 0;
     gsize size = 0;
 
     fixture_add_recovery(key);
     text = fixture_serialise(key);
     size = strlen(text);
-    g_test_log_set_fatal_handler(count_warning, NULL);
+    handler = count_warnings();
     for (gsize i = 0; i < size; i++) {
         g_autoptr(CvsKeyFile) flipped = NULL;
         g_autoptr(CvsSecret) secret = NULL;
@@ -574,6 +589,7 @@ test_flipped_recovery(void)
         g_assert_true(secret == NULL || warnings == 1);
         text[i] = (char)(text[i] ^ 1);
     }
+    stop_counting(handler);
 }
 
 /* A slot whose MAC was changed opens nevertheless, and is put right for whoever writes it next. */
