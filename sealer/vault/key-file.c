@@ -273,6 +273,16 @@ cvs_key_file_slot_is_genuine(const CvsKeyFile *key, guint slot)
     return cvs_slot_mac_holds(key->jwe, g_ptr_array_index(key->jwe->recipients, slot), key->cek);
 }
 
+gboolean
+cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b)
+{
+    const CvsJweRecipient *x = g_ptr_array_index(key->jwe->recipients, a);
+    const CvsJweRecipient *y = g_ptr_array_index(key->jwe->recipients, b);
+
+    return cvs_key_file_slot_is_genuine(key, a) && cvs_key_file_slot_is_genuine(key, b) &&
+           memcmp(x->mac, y->mac, sizeof x->mac) == 0;
+}
+
 static void
 warn_of_forged(const CvsKeyFile *key)
 {

@@ -78,6 +78,8 @@ gboolean cvs_key_file_open_recovery(CvsKeyFile *key, const CvsSecret *recovery_k
 gboolean cvs_key_file_is_open(const CvsKeyFile *key);
 /* Of an open key: FALSE for a slot that it does not vouch for, and whose text says nothing then. */
 gboolean cvs_key_file_slot_is_genuine(const CvsKeyFile *key, guint slot);
+/* Of an open key: TRUE if both are genuine and the same to the last byte. */
+gboolean cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b);
 
 /* The secret of an open key. BadFormat if the ciphertext does not authenticate. */
 CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
