@@ -172,6 +172,48 @@ test_short_way(void)
     }
 }
 
+/* What no flip of a bit makes: numbers that say the same in another way, and what is one too large.
+ */
+static void
+test_short_way_refuses(void)
+{
+    static const struct {
+        const char *old;
+        const char *new;
+    } changes[] = {
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"7+0\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"7+7\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+07\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+24\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"\""},
+        {"\"generation\":6", "\"generation\":06"},
+        {"\"generation\":6", "\"generation\":0"},
+        {"\"generation\":6", "\"generation\":2147483648"},
+        {"\"generation\":6", "\"generation\":4294967302"},
+        {"\"generation\":6", "\"generation\":"},
+        {"\"profile\":\"default\"", "\"profile\":\".x\""},
+        {"\"profile\":\"default\"", "\"profile\":\"\""},
+        {"\"version\":1}", "\"version\":1} "},
+    };
+    g_auto(CvsTpm2Slot) slot = {0};
+    g_autoptr(GBytes) json = NULL;
+    g_autofree char *text = NULL;
+
+    fixture_slot(5, &slot);
+    json = cvs_tpm2_slot_format(&slot, NULL);
+    text = g_strndup(g_bytes_get_data(json, NULL), g_bytes_get_size(json));
+    for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
+        g_auto(GStrv) parts = g_strsplit(text, changes[i].old, -1);
+        g_autofree char *changed = g_strjoinv(changes[i].new, parts);
+        g_autoptr(GBytes) bytes = g_bytes_new(changed, strlen(changed));
+
+        g_assert_cmpuint(g_strv_length(parts), ==, 2);
+        g_assert_null(cvs_tpm2_slot_scan(bytes));
+        g_assert_null(cvs_tpm2_slot_parse(bytes, NULL));
+    }
+}
+
 static void
 test_clear(void)
 {
@@ -197,6 +239,7 @@ main(int argc, char **argv)
     g_test_add_func("/vault/tpm2-slot/too-large-to-read", test_too_large_to_read);
     g_test_add_func("/vault/tpm2-slot/both-ways", test_both_ways);
     g_test_add_func("/vault/tpm2-slot/short-way", test_short_way);
+    g_test_add_func("/vault/tpm2-slot/short-way-refuses", test_short_way_refuses);
     g_test_add_func("/vault/tpm2-slot/clear", test_clear);
     return g_test_run();
 }
