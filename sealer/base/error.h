@@ -112,7 +112,8 @@ typedef enum {
     X(TDX_MODULE_UNKNOWN, "TdxModuleUnknown", "Intel lists no TDX module of this version")         \
     X(TDX_MODULE_MISMATCH, "TdxModuleMismatch", "the TDX module has another signer or attributes") \
     X(TCB_NOT_SUPPORTED, "TcbNotSupported", "below every TCB level that Intel lists")              \
-    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")
+    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")                               \
+    X(SLOT_FORGED, "SlotForged", "the slot's MAC is not that of this key: the file was changed")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -254,6 +254,15 @@ cvs_file_remove(int dir, const char *name, GError **error)
 }
 
 void
+cvs_file_sweep_one(int dir, const char *name)
+{
+    CVS_AUTO_FD int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)unlinkat(dir, name, 0);
+}
+
+void
 cvs_file_sweep(int dir)
 {
     int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -265,13 +274,8 @@ cvs_file_sweep(int dir)
         return;
     }
     while ((entry = readdir(stream)) != NULL) {
-        CVS_AUTO_FD int fd = -1;
-
-        if (!cvs_file_is_temporary(entry->d_name))
-            continue;
-        fd = openat(dir, entry->d_name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-            (void)unlinkat(dir, entry->d_name, 0);
+        if (cvs_file_is_temporary(entry->d_name))
+            cvs_file_sweep_one(dir, entry->d_name);
     }
     (void)closedir(stream);
 }

@@ -39,7 +39,9 @@ gboolean cvs_file_write(int dir, const char *name, const void *data, gsize size,
 /* Removes and syncs the directory. NoSuchKey if it is not there. */
 gboolean cvs_file_remove(int dir, const char *name, GError **error);
 
-/* Removes what a crashed cvs_file_write() left: temporary files that nobody holds locked. */
+/* Removes a temporary file that a crashed cvs_file_write() left, unless one that lives holds it. */
+void cvs_file_sweep_one(int dir, const char *name);
+/* All of them. */
 void cvs_file_sweep(int dir);
 /* True for the names that cvs_file_write() gives to its temporary files. */
 gboolean cvs_file_is_temporary(const char *name);

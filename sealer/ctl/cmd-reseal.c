@@ -159,7 +159,8 @@ const CvsCommand cvs_cmd_reseal = {
             .summary = "Seal a key anew to the present state, after a change that was meant",
             .description =
                 "The key has to open now, or by its recovery key, which an update of what is\n"
-                "measured makes necessary. Profile, registers and PIN stay as they are.\n"
+                "measured makes necessary. Profile, registers and PIN stay as they are, but for\n"
+                "what the profile has come to require or to forbid.\n"
                 "With --all a key that fails does not stop the others; each failure is reported,\n"
                 "and the exit code is the highest of all. --json gives\n"
                 "{\"keys\": [{\"name\", \"resealed\", \"error\"}]}.\n",

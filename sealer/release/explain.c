@@ -6,6 +6,7 @@
 #include "release/release.h"
 #include "release/slot.h"
 #include "release/state.h"
+#include "tpm/sealed-public.h"
 
 static json_t *
 reasons_to_json(const GError *refusal)
@@ -23,6 +24,27 @@ reasons_to_json(const GError *refusal)
     return array;
 }
 
+/* The sealed object is of the kind that a release takes, and under the policy that the slot tells
+ * of.
+ */
+static void
+judge_object(const CvsTpm2Slot *slot, GError *refusal)
+{
+    g_autoptr(GError) error = NULL;
+    guint8 digest[CVS_POLICY_DIGEST_SIZE];
+    TPM2B_PUBLIC public_area;
+
+    cvs_policy_calculate(slot->policy, digest);
+    if (cvs_sealed_public_parse(g_bytes_get_data(slot->object.public_area, NULL),
+                                g_bytes_get_size(slot->object.public_area), digest,
+                                cvs_policy_needs_pin(slot->policy), &public_area, &error))
+        return;
+    if (cvs_error_get_reasons(error)->len > 0)
+        cvs_error_add_reasons_of(refusal, error);
+    else
+        cvs_error_add_reason(refusal, CVS_REASON_SLOT_ALTERED, NULL, NULL, "%s", error->message);
+}
+
 /* Everything that would refuse this slot, short of unsealing it. */
 static gboolean
 judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *slot,
@@ -34,6 +56,7 @@ judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *
 
     if (!cvs_conditions_check_slot(release, slot, &profile_error))
         cvs_error_add_reasons_of(refusal, profile_error);
+    judge_object(slot, refusal);
     if (srk_name == NULL) {
         /* The PCRs are not looked at then: there is no key to authenticate what is read. */
         if (g_error_matches(srk_error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED)) {

@@ -43,9 +43,10 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
 /* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation
  * first: the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The
  * error is that of the newest slot, with the reasons of all. A wrong PIN and
- * a TPM that fails end the search, and theirs is the error. When the newest slot opens, older tpm2
- * slots are dropped from the file (best effort: a disk that cannot be written to does not stop a
- * release). */
+ * a TPM that fails end the search, and theirs is the error. A slot that is not the key's own does
+ * not keep another from opening, and is named in a warning (SlotForged). When the newest of the
+ * key's own slots opens, all other tpm2 slots are dropped from the file (best effort: a disk that
+ * cannot be written to does not stop a release). */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 
@@ -58,12 +59,17 @@ typedef struct {
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
- * adds a slot for the present state with the profile, the PIN and the PCRs of the slot that opened
- * (and those that the profile has come to require). Opened by the recovery key, those of the newest
- * slot are taken, for which only the file vouches. Recovery slots stay. One older tpm2 slot stays,
- * that from which the new one took these, until the new one has opened in a release: whoever
- * reseals in a state that does not come again can still go back. InvalidArgument for what is no
- * recovery key, NotAuthorized for one that is not this key's. */
+ * adds a slot for the present state with the profile, the PIN and the PCRs of the newest slot that
+ * is the key's own, and what the profile has come to require; a PIN that it has come to forbid
+ * goes. However the key was opened, its MACs tell which slots are its own (vault/slot-mac.h).
+ *
+ * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
+ * those that do not open now, until the new one has opened in a release: whoever reseals in a state
+ * that does not come again can still go back. Of several for one state the newest stays, and the
+ * one that opened; where there is no room for all, the oldest goes.
+ *
+ * InvalidArgument for what is no recovery key, NotAuthorized for one that is not this key's;
+ * BadFormat with the reason SlotForged if no slot is left that says what the key was sealed to. */
 gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                             const CvsResealOptions *options, GError **error);
 

@@ -5,6 +5,8 @@
 #include "release/slot.h"
 #include "vault/recovery.h"
 
+#include <string.h>
+
 #define NONE G_MAXUINT
 
 /* Opens the key by any slot that matches, else by the recovery key. ret_slot: the tpm2 slot that
@@ -51,25 +53,72 @@ open_somehow(const CvsRelease *release, CvsKeyFile *key, GArray *order,
     return FALSE;
 }
 
-/* The newest slot that another can follow. A forged one may claim the last generation there is. */
-static guint
-newest_slot(const CvsKeyFile *key, const GArray *order)
+static gboolean
+is_genuine_recovery(const CvsKeyFile *key, guint slot)
 {
-    for (guint i = 0; i < order->len; i++) {
-        guint index = g_array_index(order, guint, i);
-
-        if (cvs_key_file_get_tpm2_slot(key, index)->generation < CVS_SLOT_GENERATION_MAX)
-            return index;
-    }
-    return NONE;
+    return cvs_key_file_get_slot_kind(key, slot) == CVS_SLOT_RECOVERY &&
+           cvs_key_file_slot_is_genuine(key, slot);
 }
 
-/* Drops the tpm2 slots but the one to keep; gives the kept one's index no meaning afterwards. */
-static void
-drop_others(CvsKeyFile *key, guint keep)
+static gboolean
+are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
 {
+    guint8 digest_a[CVS_POLICY_DIGEST_SIZE], digest_b[CVS_POLICY_DIGEST_SIZE];
+
+    cvs_policy_calculate(a->policy, digest_a);
+    cvs_policy_calculate(b->policy, digest_b);
+    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 &&
+           g_bytes_equal(a->object.srk_name, b->object.srk_name);
+}
+
+/* A recovery slot is either the same or another one; a tpm2 slot has no use beside one of the same
+ * TPM, PCRs and demand for a PIN. */
+static gboolean
+is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
+{
+    const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, slot);
+
+    for (guint i = 0; i < kept->len; i++) {
+        guint other = g_array_index(kept, guint, i);
+        const CvsTpm2Slot *other_tpm2 = cvs_key_file_get_tpm2_slot(key, other);
+
+        if (tpm2 && other_tpm2 ? are_for_one_state(tpm2, other_tpm2)
+                               : cvs_key_file_slots_are_copies(key, slot, other))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+keep_unless_doubled(const CvsKeyFile *key, guint slot, GArray *kept)
+{
+    /* One place is for the slot that is to come. */
+    if (kept->len < CVS_SLOTS_MAX - 1 && !is_doubled(key, slot, kept))
+        g_array_append_val(kept, slot);
+}
+
+/* Removes what is not the key's own, and all but one of those that say the same; where there is no
+ * room for all, the oldest. What cannot be opened in this state stays. */
+static void
+tidy(CvsKeyFile *key, guint opened)
+{
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+    g_autoptr(GArray) kept = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    if (opened != NONE)
+        g_array_append_val(kept, opened);
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
+        if (is_genuine_recovery(key, i))
+            keep_unless_doubled(key, i, kept);
+    }
+    for (guint i = 0; i < genuine->len; i++)
+        keep_unless_doubled(key, g_array_index(genuine, guint, i), kept);
     for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
-        if (i - 1 != keep && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
+        gboolean stays = FALSE;
+
+        for (guint j = 0; j < kept->len; j++)
+            stays |= g_array_index(kept, guint, j) == i - 1;
+        if (!stays)
             cvs_key_file_remove_slot(key, i - 1);
     }
 }
@@ -78,10 +127,31 @@ static gboolean
 has_recovery_slot(const CvsKeyFile *key)
 {
     for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
-        if (cvs_key_file_get_slot_kind(key, i) == CVS_SLOT_RECOVERY)
+        if (is_genuine_recovery(key, i))
             return TRUE;
     }
     return FALSE;
+}
+
+/* What the key was sealed to last, as far as the key itself vouches for it. Without that a reseal
+ * would have to make something up, and what it makes up could be laxer. */
+static const CvsTpm2Slot *
+find_model(const CvsKeyFile *key, GError **error)
+{
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+    GError *refusal = NULL;
+
+    if (genuine->len > 0)
+        return cvs_key_file_get_tpm2_slot(key, g_array_index(genuine, guint, 0));
+    refusal = g_error_new(CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                          "cannot reseal %s: the file was changed, and no slot is left that says "
+                          "what the key was sealed to; get the secret with cvmseal recover, and "
+                          "seal it again",
+                          cvs_key_file_get_name(key));
+    cvs_error_add_reason(refusal, CVS_REASON_SLOT_FORGED, NULL, NULL,
+                         "every slot for a TPM was taken out of the file or is not of this key");
+    g_propagate_error(error, refusal);
+    return NULL;
 }
 
 gboolean
@@ -99,7 +169,8 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     const CvsTpm2Slot *model = NULL;
     CvsSlotRequest request = {0};
     guint8 digest[32];
-    guint keep = NONE;
+    gboolean has_pin = FALSE;
+    guint opened = NONE;
 
     if (!cvs_key_name_check(name, error))
         return FALSE;
@@ -110,47 +181,39 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (key == NULL)
         return FALSE;
     order = cvs_slot_order(key);
-    if (!open_somehow(release, key, order, options, &keep, error))
+    if (!open_somehow(release, key, order, options, &opened, error))
         return FALSE;
     secret = cvs_key_file_decrypt(key, error);
     if (secret == NULL)
         return FALSE;
 
-    /* The new slot is what the one that opened is: that one's text is authenticated by its KEK,
-     * while any other slot, newer or not, can have been put into the file. Opened by the recovery
-     * key there is no such slot, and the newest is taken at the file's word; the profile's demands
-     * come on top. */
-    if (keep == NONE)
-        keep = newest_slot(key, order);
-    if (keep != NONE)
-        model = cvs_key_file_get_tpm2_slot(key, keep);
-    if (model && cvs_policy_needs_pin(model->policy) && options->pin == NULL) {
+    model = find_model(key, error);
+    if (model == NULL)
+        return FALSE;
+    profile = cvs_profile_load(release->profile_folders, model->profile, error);
+    if (profile == NULL)
+        return FALSE;
+    /* A PIN that the profile has come to forbid opens the key this once more, and goes. */
+    has_pin = cvs_policy_needs_pin(model->policy) && profile->pin != CVS_PROFILE_FORBIDDEN;
+    if (has_pin && options->pin == NULL) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED,
                     "the key %s has a PIN, and its new slot wants one too", name);
         return FALSE;
     }
-    profile = cvs_profile_load(release->profile_folders,
-                               model ? model->profile : CVS_PROFILE_DEFAULT, error);
-    if (profile == NULL)
-        return FALSE;
-    if (model == NULL || !cvs_policy_get_pcr(model->policy, &request.selection, digest))
+    if (!cvs_policy_get_pcr(model->policy, &request.selection, digest))
         request.selection = (CvsPcrSelection){.bank = profile->bank, .mask = profile->pcrs};
     request.selection.mask |= profile->required_pcrs;
     request.profile = profile;
-    request.pin =
-        model == NULL || cvs_policy_needs_pin(model->policy) || profile->pin == CVS_PROFILE_REQUIRED
-            ? options->pin
-            : NULL;
+    request.pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
     request.allow_unmeasured = options->allow_unmeasured;
-    /* The highest, since all other slots but the kept one are dropped. */
-    request.generation = model ? model->generation + 1 : 1;
+    request.generation = model->generation + 1;
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), error))
         return FALSE;
     if (!cvs_slot_make(release, &request, &made, error))
         return FALSE;
 
-    drop_others(key, keep);
+    tidy(key, opened);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     file = cvs_key_file_serialise(key, error);

@@ -136,6 +136,18 @@ cvs_slot_order(const CvsKeyFile *key)
     return order;
 }
 
+GArray *
+cvs_slot_genuine(const CvsKeyFile *key)
+{
+    GArray *order = cvs_slot_order(key);
+
+    for (guint i = order->len; i > 0; i--) {
+        if (!cvs_key_file_slot_is_genuine(key, g_array_index(order, guint, i - 1)))
+            g_array_remove_index(order, i - 1);
+    }
+    return order;
+}
+
 gboolean
 cvs_slot_prove(GBytes *file, guint slot, const CvsSecret *tpm_secret, const CvsSecret *secret,
                GError **error)

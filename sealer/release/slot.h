@@ -39,6 +39,8 @@ gboolean cvs_slot_error_is_final(const GError *error);
 
 /* The tpm2 slots of a key, newest generation first: guint indices. */
 GArray *cvs_slot_order(const CvsKeyFile *key);
+/* The same of an open key, without those that are not the key's own. */
+GArray *cvs_slot_genuine(const CvsKeyFile *key);
 
 /* Proves that what would be written gives the secret back by the new slot: parses the bytes, opens
  * them with the slot's TPM secret and compares. */

@@ -4,34 +4,34 @@
 #include "release/release.h"
 #include "release/slot.h"
 
-/* The newest slot has opened, so what it superseded has no use any more. The key is read again
- * under its lock: somebody may have resealed it meanwhile, and then the older slots are not ours to
- * judge. */
-static void
-drop_superseded(const CvsRelease *release, const CvsKeyFile *opened, const CvsTpm2Slot *opened_slot)
+static gboolean
+is_as_it_was_read(const CvsRelease *release, const CvsKeyFile *key)
 {
-    const CvsOwner *owner = cvs_key_file_get_owner(opened);
-    const char *name = cvs_key_file_get_name(opened);
-    g_autoptr(CvsKeyLock) lock = NULL;
-    g_autoptr(CvsKeyFile) key = NULL;
-    g_autoptr(GArray) order = NULL;
-    guint newest;
+    g_autoptr(CvsKeyFile) again = cvs_store_load(release->store, cvs_key_file_get_owner(key),
+                                                 cvs_key_file_get_name(key), NULL);
+    g_autoptr(GBytes) before = cvs_key_file_serialise(key, NULL);
+    g_autoptr(GBytes) now = again ? cvs_key_file_serialise(again, NULL) : NULL;
 
-    lock = cvs_store_lock(release->store, owner, name, FALSE, 0, NULL);
-    if (lock == NULL)
+    return before && now && g_bytes_equal(before, now);
+}
+
+/* If the newest of the key's own slots has opened, all others for a TPM have no use any more: those
+ * that it superseded, and those that somebody else put there. The key is read again under its lock:
+ * somebody may have resealed it meanwhile, and then the older slots are not ours to judge. */
+static void
+drop_superseded(const CvsRelease *release, CvsKeyFile *key, guint opened)
+{
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+    g_autoptr(CvsKeyLock) lock = NULL;
+
+    if (g_array_index(genuine, guint, 0) != opened)
         return;
-    key = cvs_store_load(release->store, owner, name, NULL);
-    if (key == NULL)
-        return;
-    order = cvs_slot_order(key);
-    if (order->len < 2)
-        return;
-    newest = g_array_index(order, guint, 0);
-    if (!g_bytes_equal(cvs_key_file_get_tpm2_slot(key, newest)->object.private_area,
-                       opened_slot->object.private_area))
+    lock = cvs_store_lock(release->store, cvs_key_file_get_owner(key), cvs_key_file_get_name(key),
+                          FALSE, 0, NULL);
+    if (lock == NULL || !is_as_it_was_read(release, key))
         return;
     for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
-        if (i - 1 != newest && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
+        if (i - 1 != opened && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
             cvs_key_file_remove_slot(key, i - 1);
     }
     (void)cvs_store_save(release->store, lock, key, TRUE, NULL);
@@ -85,8 +85,8 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
             cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
-            if (i == 0 && order->len > 1)
-                drop_superseded(release, key, slot);
+            if (order->len > 1)
+                drop_superseded(release, key, index);
             return g_steal_pointer(&secret);
         }
         final = cvs_slot_error_is_final(local);

@@ -21,8 +21,9 @@ cvs_quota_check(CvsStore *store, const CvsConfig *config, const CvsOwner *owner,
     guint keys = 0;
     guint64 bytes = 0;
 
-    if (!cvs_store_usage(store, owner, &keys, &bytes, error))
+    if (!cvs_store_usage(store, owner, name, &keys, &bytes, error))
         return FALSE;
+    /* Replaced one by one, keys stay as many as they are, even where the limit was lowered. */
     if (keys >= config->max_keys_per_owner && !is_there(store, owner, name)) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
                     "this owner has %u keys and may have %u (MaxKeysPerOwner=): remove one first",
@@ -31,7 +32,7 @@ cvs_quota_check(CvsStore *store, const CvsConfig *config, const CvsOwner *owner,
     }
     if (bytes + (secret_size + 2) / 3 * 4 + OVERHEAD_BYTES > config->max_bytes_per_owner) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
-                    "this owner's keys take %" G_GUINT64_FORMAT " bytes of %" G_GUINT64_FORMAT
+                    "this owner's other keys take %" G_GUINT64_FORMAT " bytes of %" G_GUINT64_FORMAT
                     " (MaxBytesPerOwner=): remove one first",
                     bytes, config->max_bytes_per_owner);
         return FALSE;

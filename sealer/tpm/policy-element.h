@@ -12,8 +12,9 @@
 #define CVS_POLICY_ELEMENTS_MAX 16
 #define CVS_POLICY_DEPTH_MAX 3
 #define CVS_POLICY_CHOICES_MAX 8
-/* How many combinations of branches are tried. */
-#define CVS_POLICY_TRIES_MAX 64
+/* How many ways through a policy there can be, each a combination of branches: all are tried, in
+ * each of up to 32 slots that anybody can put into a key's file. */
+#define CVS_POLICY_WAYS_MAX 8
 
 /* One way through a policy. */
 typedef struct {
@@ -34,6 +35,8 @@ typedef struct {
     gboolean (*execute)(const CvsPolicyElement *element, CvsPolicyRun *run,
                         const guint8 before[static 32], GError **error);
     gboolean (*needs_pin)(const CvsPolicyElement *element);
+    /* Ways through it, to be counted no further than beyond CVS_POLICY_WAYS_MAX; NULL: one. */
+    guint (*count_ways)(const CvsPolicyElement *element);
     /* Adds its members to an object that has "type" already. */
     void (*to_json)(const CvsPolicyElement *element, json_t *json);
     /* Members are this kind's to check, "type" is known. depth: of PolicyORs around it. */
@@ -65,6 +68,8 @@ void cvs_policy_extend(guint8 digest[static 32], TPM2_CC command, const void *da
 void cvs_policy_calculate_from(const CvsPolicy *policy, guint8 digest[static 32]);
 gboolean cvs_policy_run_list(const CvsPolicy *policy, CvsPolicyRun *run,
                              const guint8 before[static 32], GError **error);
+/* At most CVS_POLICY_WAYS_MAX + 1. */
+guint cvs_policy_count_ways(const CvsPolicy *policy);
 CvsPolicy *cvs_policy_from_json_at(const json_t *json, const char *what, guint depth,
                                    GError **error);
 

@@ -92,6 +92,17 @@ or_needs_pin(const CvsPolicyElement *element)
     return FALSE;
 }
 
+static guint
+or_count_ways(const CvsPolicyElement *element)
+{
+    const OrElement *self = (const OrElement *)element;
+    guint ways = 0;
+
+    for (guint i = 0; i < self->branches->len; i++)
+        ways += cvs_policy_count_ways(g_ptr_array_index(self->branches, i));
+    return MIN(ways, CVS_POLICY_WAYS_MAX + 1);
+}
+
 static void
 or_to_json(const CvsPolicyElement *element, json_t *json)
 {
@@ -157,6 +168,7 @@ const CvsPolicyElementClass cvs_policy_or_class = {
     .calculate = or_calculate,
     .execute = or_execute,
     .needs_pin = or_needs_pin,
+    .count_ways = or_count_ways,
     .to_json = or_to_json,
     .from_json = or_from_json,
     .free = or_free,

@@ -143,6 +143,20 @@ cvs_policy_run_list(const CvsPolicy *policy, CvsPolicyRun *run, const guint8 bef
     return TRUE;
 }
 
+guint
+cvs_policy_count_ways(const CvsPolicy *policy)
+{
+    guint ways = 1;
+
+    for (guint i = 0; i < policy->elements->len; i++) {
+        const CvsPolicyElement *element = g_ptr_array_index(policy->elements, i);
+
+        if (element->class->count_ways != NULL)
+            ways = MIN(ways * element->class->count_ways(element), CVS_POLICY_WAYS_MAX + 1);
+    }
+    return ways;
+}
+
 /* The next combination of branches, counting up from the PolicyOR that was met last. */
 static gboolean
 next_choice(CvsPolicyRun *run)
@@ -174,7 +188,7 @@ cvs_policy_execute(const CvsPolicy *policy, CvsTpm *tpm, ESYS_TR session, const 
         run.n_met = 0;
         if (cvs_policy_run_list(policy, &run, nothing, &local))
             return TRUE;
-        if (branches != NULL || tries >= CVS_POLICY_TRIES_MAX ||
+        if (branches != NULL || tries >= CVS_POLICY_WAYS_MAX ||
             !g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH) || !next_choice(&run)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return FALSE;
@@ -249,5 +263,12 @@ cvs_policy_from_json_at(const json_t *json, const char *what, guint depth, GErro
 CvsPolicy *
 cvs_policy_from_json(const json_t *json, GError **error)
 {
-    return cvs_policy_from_json_at(json, "policy", 0, error);
+    g_autoptr(CvsPolicy) policy = cvs_policy_from_json_at(json, "policy", 0, error);
+
+    if (policy != NULL && cvs_policy_count_ways(policy) > CVS_POLICY_WAYS_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "policy: its alternatives make more than %d ways", CVS_POLICY_WAYS_MAX);
+        return NULL;
+    }
+    return g_steal_pointer(&policy);
 }

@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "vault/jwe-scan.h"
 #include "vault/key-file.h"
+#include "vault/slot-mac.h"
 
 #include <jose/b64.h>
 #include <jose/jwe.h>
@@ -100,14 +101,14 @@ parse_recipient(const json_t *json, const char *what, GError **error)
         return NULL;
 
     if (g_str_equal(alg, CVS_JWE_ALG_KEK)) {
-        if (!cvs_json_only(header, what, error, "alg", "slot", NULL))
+        if (!cvs_json_only(header, what, error, "alg", "mac", "slot", NULL))
             return NULL;
         recipient->slot = cvs_json_get_bytes(header, "slot", 1, CVS_SLOT_MAX, what, error);
         if (recipient->slot == NULL)
             return NULL;
     } else if (g_str_equal(alg, CVS_JWE_ALG_PASSWORD)) {
         /* The count is checked here, before anybody computes it. */
-        if (!cvs_json_only(header, what, error, "alg", "p2s", "p2c", NULL) ||
+        if (!cvs_json_only(header, what, error, "alg", "mac", "p2s", "p2c", NULL) ||
             !cvs_json_get_int(header, "p2c", CVS_JWE_P2C_MIN, CVS_JWE_P2C_MAX, what, &p2c, error))
             return NULL;
         recipient->p2c = (guint)p2c;
@@ -120,6 +121,8 @@ parse_recipient(const json_t *json, const char *what, GError **error)
                     "%s: \"alg\" is neither " CVS_JWE_ALG_KEK " nor " CVS_JWE_ALG_PASSWORD, what);
         return NULL;
     }
+    if (!get_fixed(header, "mac", CVS_JWE_MAC_SIZE, what, recipient->mac, error))
+        return NULL;
     return g_steal_pointer(&recipient);
 }
 
@@ -244,6 +247,7 @@ recipient_to_json(const CvsJweRecipient *recipient)
         (void)json_object_set_new(header, "p2c", json_integer(recipient->p2c));
         set_bytes(header, "p2s", recipient->p2s);
     }
+    cvs_json_set_bytes(header, "mac", recipient->mac, sizeof recipient->mac);
     cvs_json_set_bytes(json, "encrypted_key", recipient->encrypted_key,
                        sizeof recipient->encrypted_key);
     return json;
@@ -362,12 +366,19 @@ wrap(const CvsJwe *jwe, json_t *recipient, const json_t *key, const CvsSecret *c
 {
     g_autoptr(json_t) json = json_pack("{s:s}", "protected", jwe->protected_text);
     g_autoptr(json_t) content_key = jwk_new(cek, ENC);
+    static const guint8 no_mac[CVS_JWE_MAC_SIZE];
+    CvsJweRecipient *made = NULL;
 
     if (!jose_jwe_enc_jwk(NULL, json, recipient, key, content_key)) {
         (void)failed(error, "wrap the key");
         return NULL;
     }
-    return parse_recipient(recipient, "new recipient", error);
+    /* Read as a file's would be, and then it is known what the MAC is over. */
+    cvs_json_set_bytes(json_object_get(recipient, "header"), "mac", no_mac, sizeof no_mac);
+    made = parse_recipient(recipient, "new recipient", error);
+    if (made != NULL)
+        cvs_slot_mac(jwe, made, cek, made->mac);
+    return made;
 }
 
 CvsJweRecipient *

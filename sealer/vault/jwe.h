@@ -7,8 +7,8 @@
  *   members      protected, recipients (1 to 32), iv (12 bytes), ciphertext, tag (16 bytes)
  *   protected    "enc": "A256GCM", "typ": "cvmseal+json", "cvmseal": an object
  *   recipient    header, encrypted_key (40 bytes: a wrapped CEK of 32)
- *   header       "alg": "A256KW" and "slot", or "alg": "PBES2-HS512+A256KW", "p2s" (8 to 64 bytes)
- * and "p2c" (1000 to 32768)
+ *   header       "mac" (32 bytes, see vault/slot-mac.h) and "alg": "A256KW", "slot"; or
+ *                "alg": "PBES2-HS512+A256KW", "p2s" (8 to 64 bytes), "p2c" (1000 to 32768)
  *
  * All base64url is canonical (base/hex.h), so one value has one text. Everything else is BadFormat
  * with the name of what was found. */
@@ -22,6 +22,7 @@
 #define CVS_JWE_WRAPPED_SIZE 40
 #define CVS_JWE_IV_SIZE 12
 #define CVS_JWE_TAG_SIZE 16
+#define CVS_JWE_MAC_SIZE 32
 #define CVS_JWE_P2C_MIN 1000
 #define CVS_JWE_P2C_MAX 32768
 
@@ -35,6 +36,7 @@ typedef struct {
     GBytes *p2s;  /* PBES2 */
     guint p2c;    /* PBES2 */
     guint8 encrypted_key[CVS_JWE_WRAPPED_SIZE];
+    guint8 mac[CVS_JWE_MAC_SIZE]; /* as it was read: of any value until the CEK is known */
 } CvsJweRecipient;
 void cvs_jwe_recipient_free(CvsJweRecipient *recipient);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsJweRecipient, cvs_jwe_recipient_free)
@@ -65,7 +67,7 @@ CvsJwe *cvs_jwe_encrypt(const json_t *header, const CvsSecret *cek, const CvsSec
 /* BadFormat if the tag does not fit. */
 CvsSecret *cvs_jwe_decrypt(const CvsJwe *jwe, const CvsSecret *cek, GError **error);
 
-/* A recipient that holds the CEK, not yet added to the JWE. By a KEK of 32 bytes: */
+/* A recipient that holds the CEK, with its MAC, not yet added to the JWE. By a KEK of 32 bytes: */
 CvsJweRecipient *cvs_jwe_wrap(const CvsJwe *jwe, GBytes *slot, const CvsSecret *kek,
                               const CvsSecret *cek, GError **error);
 /* By a password, with p2c CVS_JWE_P2C_MAX and a random p2s of 32 bytes: */

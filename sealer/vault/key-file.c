@@ -6,6 +6,7 @@
 #include "vault/jwe.h"
 #include "vault/kek.h"
 #include "vault/recovery.h"
+#include "vault/slot-mac.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -264,11 +265,50 @@ cvs_key_file_get_tpm2_slot(const CvsKeyFile *key, guint slot)
     return g_ptr_array_index(key->tpm2, slot);
 }
 
-static void
-take_cek(CvsKeyFile *key, CvsSecret *cek)
+gboolean
+cvs_key_file_slot_is_genuine(const CvsKeyFile *key, guint slot)
 {
+    g_return_val_if_fail(key->cek != NULL && slot < key->tpm2->len, FALSE);
+
+    return cvs_slot_mac_holds(key->jwe, g_ptr_array_index(key->jwe->recipients, slot), key->cek);
+}
+
+gboolean
+cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b)
+{
+    const CvsJweRecipient *x = g_ptr_array_index(key->jwe->recipients, a);
+    const CvsJweRecipient *y = g_ptr_array_index(key->jwe->recipients, b);
+
+    return cvs_key_file_slot_is_genuine(key, a) && cvs_key_file_slot_is_genuine(key, b) &&
+           memcmp(x->mac, y->mac, sizeof x->mac) == 0;
+}
+
+static void
+warn_of_forged(const CvsKeyFile *key)
+{
+    g_autoptr(GString) forged = g_string_new(NULL);
+
+    for (guint i = 0; i < key->tpm2->len; i++) {
+        if (!cvs_key_file_slot_is_genuine(key, i))
+            g_string_append_printf(forged, "%s%u", forged->len > 0 ? ", " : "", i);
+    }
+    if (forged->len > 0)
+        g_warning(
+            "%s: the file of the key \"%s\" was changed: slot %s has not the MAC that this "
+            "key gave it, and is not believed unless it opens; find out who wrote to the vault",
+            CVS_REASON_SLOT_FORGED, key->name, forged->str);
+}
+
+/* opened: the slot that the CEK came from. */
+static void
+take_cek(CvsKeyFile *key, guint opened, CvsSecret *cek)
+{
+    CvsJweRecipient *recipient = g_ptr_array_index(key->jwe->recipients, opened);
+
     cvs_secret_unref(key->cek);
     key->cek = cek;
+    warn_of_forged(key);
+    cvs_slot_mac(key->jwe, recipient, cek, recipient->mac);
 }
 
 static CvsSecret *
@@ -304,7 +344,7 @@ cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
         g_propagate_error(error, g_steal_pointer(&altered));
         return FALSE;
     }
-    take_cek(key, cek);
+    take_cek(key, slot, cek);
     return TRUE;
 }
 
@@ -322,7 +362,7 @@ cvs_key_file_open_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GErro
         any = TRUE;
         cek = cvs_jwe_unwrap(key->jwe, recipient, recovery_key);
         if (cek != NULL) {
-            take_cek(key, cek);
+            take_cek(key, i, cek);
             return TRUE;
         }
     }

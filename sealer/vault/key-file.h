@@ -9,7 +9,8 @@
  *               "stage": "boot" or "system", "created": seconds since 1970}
  *
  * Any `jose` opens the file by its recovery slot. The allow-list of what is read stands in
- * vault/jwe.h, the slot's JSON in vault/tpm2-slot.h, the key-encryption key in vault/kek.h.
+ * vault/jwe.h, the slot's JSON in vault/tpm2-slot.h, the key-encryption key in vault/kek.h, the MAC
+ * of a slot in vault/slot-mac.h.
  *
  * Reading is an allow-list: what this file does not know is refused with BadFormat, never skipped.
  * Limits: CVS_KEY_FILE_MAX bytes, CVS_SECRET_MAX bytes of secret, CVS_SLOTS_MAX slots. */
@@ -63,14 +64,22 @@ CvsSlotKind cvs_key_file_get_slot_kind(const CvsKeyFile *key, guint slot);
 /* Borrowed; NULL if the slot is of another kind. */
 const CvsTpm2Slot *cvs_key_file_get_tpm2_slot(const CvsKeyFile *key, guint slot);
 
-/* Opens the key: the CEK is unwrapped and kept in the object. BadFormat with reason SlotAltered if
- * the KEK does not fit the slot. tpm_secret: what the TPM unsealed for this very slot. */
+/* Opens the key: the CEK is unwrapped and kept in the object. Slots that are not the key's own are
+ * then known, and named in a warning with the code SlotForged; they do not keep a genuine one from
+ * opening. The slot that opens needs no MAC to prove it: one that was changed is put right in the
+ * object, named in the warning too, and written with the next change of the key. BadFormat with
+ * reason SlotAltered if the KEK does not fit the slot. tpm_secret: what the TPM unsealed for this
+ * very slot. */
 gboolean cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
                                 GError **error);
 /* By a recovery key in its written form (see vault/recovery.h), trying every recovery slot.
  * NotAuthorized if none opens. */
 gboolean cvs_key_file_open_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GError **error);
 gboolean cvs_key_file_is_open(const CvsKeyFile *key);
+/* Of an open key: FALSE for a slot that it does not vouch for, and whose text says nothing then. */
+gboolean cvs_key_file_slot_is_genuine(const CvsKeyFile *key, guint slot);
+/* Of an open key: TRUE if both are genuine and the same to the last byte. */
+gboolean cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b);
 
 /* The secret of an open key. BadFormat if the ciphertext does not authenticate. */
 CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);

@@ -206,8 +206,8 @@ cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error)
 }
 
 gboolean
-cvs_store_usage(CvsStore *store, const CvsOwner *owner, guint *ret_keys, guint64 *ret_bytes,
-                GError **error)
+cvs_store_usage(CvsStore *store, const CvsOwner *owner, const char *except, guint *ret_keys,
+                guint64 *ret_bytes, GError **error)
 {
     g_autoptr(GError) local = NULL;
     CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, &local);
@@ -222,9 +222,10 @@ cvs_store_usage(CvsStore *store, const CvsOwner *owner, guint *ret_keys, guint64
     }
     while (stream != NULL && (file = readdir(stream)) != NULL) {
         gboolean is_key = file->d_name[0] != '.';
+        const char *of = is_key ? file->d_name : cvs_store_state_record_of(file->d_name);
         struct stat st;
 
-        if (!is_key && cvs_store_state_record_of(file->d_name) == NULL)
+        if (of == NULL || g_str_equal(of, except))
             continue;
         if (fstatat(dir, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;

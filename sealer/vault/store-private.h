@@ -29,7 +29,8 @@ int cvs_store_open_folder(CvsStore *store, const CvsOwner *owner, gboolean creat
 CvsKeyFile *cvs_store_load_at(int dir, const CvsOwner *owner, const char *name, GError **error);
 /* The key's name in the name of a state record; NULL if the file is none. */
 const char *cvs_store_state_record_of(const char *file);
-/* Removes the state records of the key that it does not name; key NULL: all of them. */
+/* Removes the state records of the key that it does not name (key NULL: all of them), and temporary
+ * files in the folder that no writer holds. Under the key's lock. */
 void cvs_store_sweep_states(int dir, const char *name, const CvsKeyFile *key);
 /* The same after a look at the key; none if it cannot be read. Under the key's lock. */
 void cvs_store_sweep_key(int dir, const CvsOwner *owner, const char *name);

@@ -219,6 +219,9 @@ cvs_store_sweep_states(int dir, const char *name, const CvsKeyFile *key)
 
         if (of != NULL && g_str_equal(of, name) && !is_named_by(key, entry->d_name, name))
             (void)unlinkat(dir, entry->d_name, 0);
+        /* Of whatever key: what another writer's crash left waits for no daemon to start. */
+        if (cvs_file_is_temporary(entry->d_name))
+            cvs_file_sweep_one(dir, entry->d_name);
     }
 }
 

@@ -31,8 +31,8 @@ CvsKeyLock *cvs_store_lock(CvsStore *store, const CvsOwner *owner, const char *n
 void cvs_key_lock_release(CvsKeyLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsKeyLock, cvs_key_lock_release)
 
-/* Writes the key under its lock, then removes state records that no slot names any more.
- * replace FALSE: KeyExists if there is one. */
+/* Writes the key under its lock, then removes state records that no slot names any more, and what
+ * writers that crashed left in the folder. replace FALSE: KeyExists if there is one. */
 gboolean cvs_store_save(CvsStore *store, CvsKeyLock *lock, const CvsKeyFile *key, gboolean replace,
                         GError **error);
 /* Removes the key and its state records. NoSuchKey. A key that does not parse can be removed too.
@@ -56,10 +56,10 @@ typedef struct {
 void cvs_store_entry_free(CvsStoreEntry *entry);
 /* CvsStoreEntry*, by name; owner NULL: those of all owners, by owner and name. */
 GPtrArray *cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error);
-/* Number of keys in an owner's folder and bytes of keys and state records, for the quota; cheap: no
- * file is opened. */
-gboolean cvs_store_usage(CvsStore *store, const CvsOwner *owner, guint *ret_keys,
-                         guint64 *ret_bytes, GError **error);
+/* Number of keys in an owner's folder and bytes of keys and state records, for the quota, without
+ * the key of the name that is to be replaced; cheap: no file is opened. */
+gboolean cvs_store_usage(CvsStore *store, const CvsOwner *owner, const char *except,
+                         guint *ret_keys, guint64 *ret_bytes, GError **error);
 /* Removes what crashed writers left in all owners' folders: temporary files, lock files, and state
  * records of keys that are gone or name them no more. */
 void cvs_store_sweep(CvsStore *store);

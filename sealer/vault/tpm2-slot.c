@@ -3,15 +3,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "policy/profile.h"
+#include "vault/tpm2-slot-scan.h"
 
 #include <string.h>
 
 #define WHAT "tpm2 slot"
-#define DIGEST_SIZE 32
-/* Part 1 of the TPM 2.0 Library specification, section 16: a Name is a u16 of the hash and the
- * digest, of 32 to 64 bytes with the hashes that can be a nameAlg today. */
-#define NAME_MIN 34
-#define NAME_MAX_BYTES 66
 
 static const struct {
     CvsFactors factor;
@@ -93,7 +89,8 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     if (!g_str_equal(text, "tpm2"))
         return bad(error, "the type is not \"tpm2\"");
 
-    slot->object.srk_name = cvs_json_get_bytes(json, "srk", NAME_MIN, NAME_MAX_BYTES, WHAT, error);
+    slot->object.srk_name =
+        cvs_json_get_bytes(json, "srk", CVS_SLOT_SRK_NAME_MIN, CVS_SLOT_SRK_NAME_MAX, WHAT, error);
     if (slot->object.srk_name == NULL)
         return FALSE;
     slot->object.public_area = cvs_json_get_bytes(json, "public", 1, CVS_SLOT_MAX, WHAT, error);
@@ -130,7 +127,8 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     if (json_object_size(value) != 0)
         return bad(error, "a condition that this version does not know");
     if (json_object_get(json, "state") != NULL) {
-        slot->state = cvs_json_get_bytes(json, "state", DIGEST_SIZE, DIGEST_SIZE, WHAT, error);
+        slot->state = cvs_json_get_bytes(json, "state", CVS_SLOT_STATE_SIZE, CVS_SLOT_STATE_SIZE,
+                                         WHAT, error);
         if (slot->state == NULL)
             return FALSE;
     }
@@ -139,6 +137,14 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
 
 CvsTpm2Slot *
 cvs_tpm2_slot_parse(GBytes *bytes, GError **error)
+{
+    CvsTpm2Slot *slot = g_bytes_get_size(bytes) <= CVS_SLOT_MAX ? cvs_tpm2_slot_scan(bytes) : NULL;
+
+    return slot != NULL ? slot : cvs_tpm2_slot_parse_json(bytes, error);
+}
+
+CvsTpm2Slot *
+cvs_tpm2_slot_parse_json(GBytes *bytes, GError **error)
 {
     g_autoptr(CvsTpm2Slot) slot = g_new0(CvsTpm2Slot, 1);
     g_autoptr(json_t) json = NULL;

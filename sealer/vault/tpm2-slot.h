@@ -22,6 +22,11 @@
 
 #define CVS_SLOT_MAX 2048
 #define CVS_SLOT_VERSION 1
+#define CVS_SLOT_STATE_SIZE 32 /* SHA-256 */
+/* Part 1 of the TPM 2.0 Library specification, section 16: a Name is a u16 of the hash and the
+ * digest, of 32 to 64 bytes with the hashes that can be a nameAlg today. */
+#define CVS_SLOT_SRK_NAME_MIN 34
+#define CVS_SLOT_SRK_NAME_MAX 66
 #define CVS_SLOT_GENERATION_MAX G_MAXINT32
 
 /* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
@@ -46,5 +51,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTpm2Slot, cvs_tpm2_slot_free)
 
 /* BadFormat naming the member; TooLarge. */
 CvsTpm2Slot *cvs_tpm2_slot_parse(GBytes *json, GError **error);
+/* The long way of reading (see vault/tpm2-slot-scan.h). */
+CvsTpm2Slot *cvs_tpm2_slot_parse_json(GBytes *json, GError **error);
 /* TooLarge. What it gives, cvs_tpm2_slot_parse() takes if the slot is complete. */
 GBytes *cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error);

@@ -183,3 +183,30 @@ bed_forge_slot(Bed *bed, const char *name, json_t *members)
     g_assert_cmpint(json_array_append_new(recipients, forged), ==, 0);
     g_assert_cmpint(json_dump_file(key, path, JSON_COMPACT), ==, 0);
 }
+
+json_t *
+bed_read_recipients(Bed *bed, const char *name)
+{
+    g_autofree char *path = bed_key_path(bed, name);
+    g_autoptr(json_t) key = json_load_file(path, 0, NULL);
+
+    return json_incref(json_object_get(key, "recipients"));
+}
+
+void
+bed_write_recipients(Bed *bed, const char *name, json_t *recipients)
+{
+    g_autofree char *path = bed_key_path(bed, name);
+    g_autoptr(json_t) key = json_load_file(path, 0, NULL);
+
+    g_assert_cmpint(json_object_set_new(key, "recipients", recipients), ==, 0);
+    g_assert_cmpint(json_dump_file(key, path, JSON_COMPACT), ==, 0);
+}
+
+void
+bed_expect_forged(void)
+{
+    g_autofree char *pattern = g_strdup_printf("*%s*", CVS_REASON_SLOT_FORGED);
+
+    g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, pattern);
+}

@@ -46,4 +46,9 @@ char *bed_key_path(Bed *bed, const char *name);
 /* What whoever can write to the disk can do: adds a copy of the key's first tpm2 slot in which
  * these members are replaced (stolen). */
 void bed_forge_slot(Bed *bed, const char *name, json_t *members);
+/* The recipients of a key's file, and the same file with others (stolen). */
+json_t *bed_read_recipients(Bed *bed, const char *name);
+void bed_write_recipients(Bed *bed, const char *name, json_t *recipients);
+/* What follows has to warn of a forged slot; then g_test_assert_expected_messages(). */
+void bed_expect_forged(void);
 CvsSecret *bed_secret(const char *text);

@@ -152,6 +152,40 @@ test_bank_gone(void)
                     "PcrBankMissing");
 }
 
+/* A slot whose text tells of other PCRs than the TPM will ask for does not pass for one that opens
+ * because those of its text are as they should be; nor does an object that is of no use at all. */
+static void
+test_policy_differs(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(json_t) json = NULL;
+    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1u << 1};
+    CvsPcrValues values;
+    guint8 digest[32];
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *const wanted[] = {"", "PolicyDiffers", "SlotAltered"};
+
+    bed_seal(bed, "db", NULL);
+    g_assert_true(cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error));
+    cvs_pcr_values_digest(&values, digest);
+    text = cvs_base64url_encode(digest, sizeof digest);
+    bed_forge_slot(bed, "db",
+                   json_pack("{s:[{s:s, s:s, s:s, s:s}]}", "policy", "type", "pcr", "bank",
+                             "sha256", "pcrs", "1", "digest", text));
+    bed_forge_slot(bed, "db", json_pack("{s:s}", "public", "AAAA"));
+    json = explain(bed, "db");
+    for (guint i = 0; i < G_N_ELEMENTS(wanted); i++) {
+        const json_t *reasons = json_object_get(slot_of(json, i), "reasons");
+
+        g_assert_cmpint(json_is_true(json_object_get(slot_of(json, i), "matches")), ==, i == 0);
+        g_assert_cmpuint(json_array_size(reasons), ==, i > 0);
+        if (i > 0)
+            g_assert_cmpstr(json_string_value(json_object_get(json_array_get(reasons, 0), "code")),
+                            ==, wanted[i]);
+    }
+}
+
 static void
 test_no_such_key(void)
 {
@@ -171,6 +205,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/explain/everything-wrong", test_everything_wrong);
     g_test_add_func("/release/explain/no-srk", test_no_srk);
     g_test_add_func("/release/explain/bank-gone", test_bank_gone);
+    g_test_add_func("/release/explain/policy-differs", test_policy_differs);
     g_test_add_func("/release/explain/no-such-key", test_no_such_key);
     return g_test_run();
 }

@@ -142,7 +142,7 @@ test_old_slot_stays_until_new_one_opened(void)
     g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
 }
 
-/* Again and again, in the same state or in new ones: never more than two tpm2 slots. */
+/* Again and again in the same state: never more than two tpm2 slots. */
 static void
 test_slots_do_not_grow(void)
 {
@@ -151,13 +151,50 @@ test_slots_do_not_grow(void)
     CvsResealOptions options = {.recovery_key = recovery_key};
 
     for (guint i = 0; i < 5; i++) {
-        if (i % 2 == 0)
-            test_tpm_extend(bed->test_tpm, 2, "update");
         reseal(bed, &options);
         g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
-        g_assert_cmpuint(count_records(bed), <=, 2);
+        g_assert_cmpuint(count_records(bed), ==, 1);
     }
     bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
+}
+
+static void
+boot_again(Bed *bed)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed->test_tpm, pcr, "boot");
+}
+
+/* In ever new states nothing of the key's own is lost, though none of it opens when the next state
+ * is there; but for the oldest, when the file is full. */
+static void
+test_states_are_kept(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.recovery_key = recovery_key};
+
+    for (guint i = 1; i <= CVS_SLOTS_MAX; i++) {
+        test_tpm_extend(bed->test_tpm, 2, "update");
+        reseal(bed, &options);
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, MIN(i + 1, CVS_SLOTS_MAX - 1));
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 1);
+    }
+    /* Three updates in, the fourth oldest state; the two oldest were those that went. */
+    boot_again(bed);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    g_clear_error(&error);
+    test_tpm_extend(bed->test_tpm, 2, "update");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    test_tpm_extend(bed->test_tpm, 2, "update");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, CVS_SLOTS_MAX - 1);
 }
 
 static void
@@ -290,7 +327,9 @@ test_forged_newest_slot(void)
 
     bed_seal(bed, "db", &seal_options);
     forge_lax_slot(bed, 7);
+    bed_expect_forged();
     reseal(bed, &options);
+    g_test_assert_expected_messages();
 
     key = cvs_store_load(bed->store, &bed->owner, "db", &error);
     g_assert_no_error(error);
@@ -320,13 +359,308 @@ test_last_generation(void)
     CvsResealOptions options = {.recovery_key = recovery_key};
 
     bed_forge_slot(bed, "db", json_pack("{s:I}", "generation", (json_int_t)G_MAXINT32));
+    bed_expect_forged();
     bed_assert_opens(bed, "db", NULL);
+    g_test_assert_expected_messages();
+    /* The newest of the key's own has opened, so what stood before it is gone. */
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
     reseal(bed, NULL);
     bed_assert_opens(bed, "db", NULL);
 
     bed_forge_slot(bed, "db", json_pack("{s:I}", "generation", (json_int_t)G_MAXINT32));
     test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_expect_forged();
     reseal(bed, &options);
+    g_test_assert_expected_messages();
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* The key's newest slot is what it was at first: the PCRs of the default profile, and a PIN. */
+static void
+assert_not_laxer(Bed *bed, guint generation)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsKeyFile) key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+    const CvsTpm2Slot *newest = NULL;
+    CvsPcrSelection selection = {0};
+    guint8 digest[32];
+
+    g_assert_no_error(error);
+    newest = cvs_key_file_get_tpm2_slot(key, cvs_key_file_get_n_slots(key) - 1);
+    g_assert_true(cvs_policy_get_pcr(newest->policy, &selection, digest));
+    g_assert_cmphex(selection.mask, ==, 1u << 0 | 1u << 2 | 1u << 7);
+    g_assert_true(cvs_policy_needs_pin(newest->policy));
+    g_assert_cmpstr(newest->profile, ==, "default");
+    g_assert_cmpuint(newest->generation, ==, generation);
+}
+
+static CvsSecret *
+seal_with_pin_and_recovery(Bed *bed, const CvsSecret *pin)
+{
+    CvsSecret *recovery_key = NULL;
+    CvsSealOptions options = {.pin = pin,
+                              .want_recovery_key = TRUE,
+                              .deliver_recovery_key = deliver,
+                              .deliver_data = &recovery_key};
+
+    bed_seal(bed, "db", &options);
+    return recovery_key;
+}
+
+/* Opened by the recovery key, no slot for a TPM has proven itself by opening; which of them are the
+ * key's own, the MACs say. */
+static void
+test_forged_model(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
+    CvsResealOptions options = {.pin = pin, .recovery_key = recovery_key};
+
+    forge_lax_slot(bed, 7);
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_expect_forged();
+    reseal(bed, &options);
+    g_test_assert_expected_messages();
+    assert_not_laxer(bed, 2);
+    /* What was forged is gone; what only did not open is not. */
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+    bed_assert_opens(bed, "db", pin);
+}
+
+/* A lax slot that is a genuine one, of another key of the same owner. */
+static void
+test_model_of_another_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
+    g_autoptr(json_t) lax = NULL;
+    const CvsResealOptions none = {0};
+    CvsSealOptions lax_options = {.profile = "lax"};
+    CvsResealOptions options = {.pin = pin, .recovery_key = recovery_key};
+    g_autoptr(GError) error = NULL;
+    json_t *recipients = NULL;
+
+    bed_set_profile(bed, "lax", "[Registers]\nPCRs=1\n");
+    bed_seal(bed, "other", &lax_options);
+    g_assert_true(cvs_release_reseal(&bed->release, &bed->owner, "other", &none, &error));
+    lax = bed_read_recipients(bed, "other");
+    recipients = bed_read_recipients(bed, "db");
+    g_assert_cmpint(json_array_extend(recipients, lax), ==, 0);
+    bed_write_recipients(bed, "db", recipients);
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_expect_forged();
+    reseal(bed, &options);
+    g_test_assert_expected_messages();
+    assert_not_laxer(bed, 2);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+}
+
+/* Without any slot of the key's own there is no model, and none is made up: neither where all were
+ * taken away nor where a lax one stands in their place. */
+static void
+test_no_model(void)
+{
+    for (guint with_forged = 0; with_forged < 2; with_forged++) {
+        g_autoptr(Bed) bed = bed_new();
+        g_autoptr(CvsSecret) pin = bed_secret("123456");
+        g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
+        CvsResealOptions options = {.pin = pin, .recovery_key = recovery_key};
+        g_autoptr(GError) error = NULL;
+        json_t *recipients = NULL;
+
+        if (with_forged)
+            forge_lax_slot(bed, 7);
+        recipients = bed_read_recipients(bed, "db");
+        g_assert_cmpint(json_array_remove(recipients, 0), ==, 0);
+        bed_write_recipients(bed, "db", recipients);
+        test_tpm_extend(bed->test_tpm, 7, "update");
+        if (with_forged)
+            bed_expect_forged();
+        error = assert_not_resealed(bed, &options, CVS_ERROR_BAD_FORMAT);
+        g_test_assert_expected_messages();
+        g_assert_true(cvs_error_has_reason(error, CVS_REASON_SLOT_FORGED));
+    }
+}
+
+/* A slot of the key's own that was superseded and is put back: it opens in its own state as the old
+ * file would, but what a reseal follows is the newest that is there. */
+static void
+test_old_slot_put_back(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = NULL;
+    g_autoptr(json_t) old = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions seal_options = {.pcrs = 1u << 0,
+                                   .want_recovery_key = TRUE,
+                                   .deliver_recovery_key = deliver,
+                                   .deliver_data = &recovery_key};
+    CvsResealOptions options = {0};
+    CvsPcrSelection selection = {0};
+    guint8 digest[32];
+    json_t *recipients = NULL;
+
+    bed_seal(bed, "db", &seal_options);
+    old = bed_read_recipients(bed, "db");
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\nRequirePCRs=0+7\n");
+    reseal(bed, NULL);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
+
+    for (guint by_recovery_key = 0; by_recovery_key < 2; by_recovery_key++) {
+        recipients = bed_read_recipients(bed, "db");
+        g_assert_cmpint(json_array_insert(recipients, 0, json_array_get(old, 0)), ==, 0);
+        bed_write_recipients(bed, "db", recipients);
+        /* The old slot opens here, the new one does not. */
+        test_tpm_extend(bed->test_tpm, by_recovery_key ? 0 : 7, "other");
+        options.recovery_key = by_recovery_key ? recovery_key : NULL;
+        reseal(bed, &options);
+        g_clear_pointer(&key, cvs_key_file_free);
+        key = cvs_store_load(bed->store, &bed->owner, "db", &error);
+        g_assert_no_error(error);
+        g_assert_true(cvs_policy_get_pcr(
+            cvs_key_file_get_tpm2_slot(key, cvs_key_file_get_n_slots(key) - 1)->policy, &selection,
+            digest));
+        g_assert_cmphex(selection.mask, ==, 1u << 0 | 1u << 7);
+        bed_assert_opens(bed, "db", NULL);
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
+    }
+}
+
+/* A file filled up with slots that are not the key's own, or with copies of those that are, can be
+ * resealed, and afterwards has neither. */
+static void
+test_crowded(void)
+{
+    static const struct {
+        const char *what;
+        gsize copy; /* this slot again and again: 0 for the TPM, 1 for recovery */
+        gboolean forged;
+    } cases[] = {
+        {"copies of the tpm2 slot", 0, FALSE},
+        {"copies of the recovery slot", 1, FALSE},
+        {"forged tpm2 slots", 0, TRUE},
+        {"forged recovery slots", 1, TRUE},
+    };
+
+    for (guint i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Bed) bed = bed_new();
+        g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+        CvsResealOptions options = {0};
+        json_t *recipients = bed_read_recipients(bed, "db");
+        const guint which = i / 2;
+
+        g_test_message("%s, %s", cases[which].what, i % 2 ? "by the recovery key" : "by the TPM");
+        while (json_array_size(recipients) < CVS_SLOTS_MAX) {
+            json_t *copy = json_deep_copy(json_array_get(recipients, cases[which].copy));
+            guint8 bytes[CVS_SLOTS_MAX + 8] = {0};
+
+            bytes[0] = (guint8)json_array_size(recipients);
+            if (cases[which].forged)
+                cvs_json_set_bytes(copy, "encrypted_key", bytes, sizeof bytes);
+            g_assert_cmpint(json_array_append_new(recipients, copy), ==, 0);
+        }
+        bed_write_recipients(bed, "db", recipients);
+        if (i % 2) {
+            options.recovery_key = recovery_key;
+            test_tpm_extend(bed->test_tpm, 7, "update");
+        }
+        if (cases[which].forged)
+            bed_expect_forged();
+        reseal(bed, &options);
+        g_test_assert_expected_messages();
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+        g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 1);
+        bed_assert_opens(bed, "db", NULL);
+        options.recovery_key = recovery_key;
+        test_tpm_extend(bed->test_tpm, 7, "update");
+        reseal(bed, &options);
+    }
+}
+
+/* A recovery slot that was changed does not count as one, and goes; the owner learns it now and not
+ * on the day of need. */
+static void
+test_forged_recovery_slot(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+    json_t *recipients = bed_read_recipients(bed, "db");
+
+    g_assert_cmpint(
+        json_object_set(json_array_get(recipients, 1), "encrypted_key",
+                        json_object_get(json_array_get(recipients, 0), "encrypted_key")),
+        ==, 0);
+    bed_write_recipients(bed, "db", recipients);
+    bed_expect_forged();
+    bed_assert_opens(bed, "db", NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 1);
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nRecoveryKey=required\n");
+    bed_expect_forged();
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_TEE_REFUSED);
+    g_test_assert_expected_messages();
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_RECOVERY_REQUIRED));
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
+    bed_expect_forged();
+    reseal(bed, NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_RECOVERY), ==, 0);
+}
+
+/* Of the slot that opens only the MAC was changed: that is said once, and put right. */
+static void
+test_mac_put_right(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    json_t *recipients = NULL;
+    g_autofree char *mac = g_strnfill(43, 'A');
+
+    bed_seal(bed, "db", NULL);
+    recipients = bed_read_recipients(bed, "db");
+    g_assert_cmpint(json_object_set_new(json_object_get(json_array_get(recipients, 0), "header"),
+                                        "mac", json_string(mac)),
+                    ==, 0);
+    bed_write_recipients(bed, "db", recipients);
+    bed_expect_forged();
+    reseal(bed, NULL);
+    g_test_assert_expected_messages();
+    g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 2);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* A profile that has come to forbid PINs: the key opens with its PIN once more, and then without.
+ */
+static void
+test_pin_forbidden(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions with_pin = {.pin = pin};
+    CvsResealOptions with_recovery_key = {.recovery_key = recovery_key};
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_PIN_REQUIRED);
+    reseal(bed, &with_pin);
+    bed_assert_opens(bed, "db", NULL);
+
+    g_clear_pointer(&recovery_key, cvs_secret_unref);
+    g_assert_true(cvs_release_remove(&bed->release, &bed->owner, "db", NULL));
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
+    recovery_key = seal_with_pin_and_recovery(bed, pin);
+    with_recovery_key.recovery_key = recovery_key;
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    reseal(bed, &with_recovery_key);
     bed_assert_opens(bed, "db", NULL);
 }
 
@@ -421,6 +755,15 @@ main(int argc, char **argv)
     g_test_add_func("/release/reseal/other-tpm", test_other_tpm);
     g_test_add_func("/release/reseal/no-such-key", test_no_such_key);
     g_test_add_func("/release/reseal/forged-newest-slot", test_forged_newest_slot);
+    g_test_add_func("/release/reseal/states-are-kept", test_states_are_kept);
+    g_test_add_func("/release/reseal/forged-model", test_forged_model);
+    g_test_add_func("/release/reseal/model-of-another-key", test_model_of_another_key);
+    g_test_add_func("/release/reseal/no-model", test_no_model);
+    g_test_add_func("/release/reseal/old-slot-put-back", test_old_slot_put_back);
+    g_test_add_func("/release/reseal/crowded", test_crowded);
+    g_test_add_func("/release/reseal/forged-recovery-slot", test_forged_recovery_slot);
+    g_test_add_func("/release/reseal/mac-put-right", test_mac_put_right);
+    g_test_add_func("/release/reseal/pin-forbidden", test_pin_forbidden);
     g_test_add_func("/release/reseal/last-generation", test_last_generation);
     g_test_add_func("/release/reseal/wrong-pin-counts-once", test_wrong_pin_counts_once);
     g_test_add_func("/release/reseal/recovery-key-as-typed", test_recovery_key_as_typed);

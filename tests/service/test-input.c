@@ -261,6 +261,8 @@ test_quota_bytes(void)
     g_assert_cmpstr(reply->error, ==, "TooLarge");
     g_assert_nonnull(strstr(reply->message, "MaxBytesPerOwner="));
     bed_assert_error(bed_unseal(bed->root, "large-4", NULL), "NoSuchKey");
+    /* The old one goes when the new one comes. */
+    bed_assert_sealed(bed->root, "large-3", secret, 65536, "{'replace': <true>}");
     bed_assert_sealed(bed->root, "small", "x", 1, NULL);
 }
 

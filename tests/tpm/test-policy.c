@@ -180,14 +180,25 @@ test_bad_json(void)
         "[{\"type\":\"or\",\"branches\":[[" PCR "],[" PCR "],[" PCR "],[" PCR "],[" PCR "],[" PCR
         "],[" PCR "],[" PCR "],[" PCR "]]}]",
         "[" OR(PCR, OR(PCR, OR(PCR, OR(PCR, PCR)))) "]",
+        /* 16 ways in a row, 9 by nesting. */
+        "[" OR(PCR, PCR) "," OR(PCR, PCR) "," OR(PCR, PCR) "," OR(PCR, PCR) "]",
+        "[" OR(PCR, OR(PCR, PCR) "," OR(PCR, PCR) "," OR(PCR, PCR)) "]",
     };
-    static const char good[] = "[" OR(PCR, OR(PCR, OR(PCR, PCR))) "]";
-    g_autoptr(json_t) accepted = json_loads(good, 0, NULL);
-    g_autoptr(CvsPolicy) policy = cvs_policy_from_json(accepted, NULL);
+    static const char *const good[] = {
+        "[" OR(PCR, OR(PCR, OR(PCR, PCR))) "]",
+        "[" OR(PCR, PCR) "," OR(PCR, PCR) "," OR(PCR, PCR) "]",
+        "[{\"type\":\"or\",\"branches\":[[" PCR "],[" PCR "],[" PCR "],[" PCR "],[" PCR "],[" PCR
+        "],[" PCR "],[" PCR "]]}]",
+    };
     g_autoptr(json_t) many = json_array();
     g_autoptr(GError) too_many = NULL;
 
-    g_assert_nonnull(policy);
+    for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autoptr(json_t) json = json_loads(good[i], 0, NULL);
+        g_autoptr(CvsPolicy) policy = cvs_policy_from_json(json, NULL);
+
+        g_assert_nonnull(policy);
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(json_t) json = json_loads(bad[i], 0, NULL);
         g_autoptr(GError) error = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
 #include "fixture.h"
+#include "base/error.h"
 #include "base/hex.h"
 
 #include <ftw.h>
@@ -192,6 +193,14 @@ fixture_get(json_t *document, const char *path)
         document = step(document, *part);
     g_assert_nonnull(document);
     return document;
+}
+
+void
+fixture_expect_forged(void)
+{
+    g_autofree char *pattern = g_strdup_printf("*%s*", CVS_REASON_SLOT_FORGED);
+
+    g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, pattern);
 }
 
 char *

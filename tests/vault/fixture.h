@@ -34,6 +34,10 @@ void fixture_set(json_t *document, const char *path, json_t *value);
 /* The value at a path without "#"; borrowed. */
 json_t *fixture_get(json_t *document, const char *path);
 
+/* The next warning must be that of a forged slot, and must come before
+ * g_test_assert_expected_messages(). */
+void fixture_expect_forged(void);
+
 /* A folder of the test's own, and its removal with all that is in it. */
 char *fixture_dir_new(void);
 void fixture_dir_remove(char *dir);

@@ -72,6 +72,11 @@ static const Bad bad[] = {
     {"bad-p2c-missing.json", "recipients/1/header/p2c", NULL, "\"p2c\""},
     {"bad-p2s-short.json", "recipients/1/header/p2s", "\"AAAAAAAAAA\"", "\"p2s\""},
     {"bad-p2s-missing.json", "recipients/1/header/p2s", NULL, "\"p2s\""},
+    {"bad-mac-missing.json", HEADER "/mac", NULL, "\"mac\""},
+    {"bad-mac-missing-recovery.json", "recipients/1/header/mac", NULL, "\"mac\""},
+    {"bad-mac-12.json", HEADER "/mac", B64_12, "\"mac\""},
+    {"bad-mac-12-recovery.json", "recipients/1/header/mac", B64_12, "\"mac\""},
+    {"bad-mac-object.json", HEADER "/mac", "{}", "\"mac\""},
     {"bad-iv-11.json", "iv", B64_11, "\"iv\""},
     {"bad-iv-13.json", "iv", B64_13, "\"iv\""},
     {"bad-iv-missing.json", "iv", NULL, "\"iv\""},
@@ -136,6 +141,94 @@ static const Bad bad[] = {
     {"bad-slot-public-missing.json", SLOT "/public", NULL, "\"public\""},
     {"bad-slot-private-empty.json", SLOT "/private", "\"\"", "\"private\""},
     {"bad-slot-state-short.json", SLOT "/state", "\"AAAA\"", "\"state\""},
+};
+
+/* Read, and open by their first slot, but not every slot is the key's own. Made from a key with the
+ * slots 0 and 1 and a recovery slot. */
+typedef struct {
+    const char *file;
+    void (*make)(json_t *json, json_t *other); /* other: the same made for another key */
+    const char *own;                           /* a digit for each slot, 1 if it is the key's own */
+} Forged;
+
+static void
+copy_member(json_t *from, json_t *to, const char *from_path, const char *to_path)
+{
+    fixture_set(to, to_path, json_incref(fixture_get(from, from_path)));
+}
+
+static void
+forge_mac(json_t *json, json_t *other)
+{
+    g_autofree char *mac = g_strnfill(43, 'A');
+
+    fixture_set(json, "recipients/1/header/mac", json_string(mac));
+}
+
+static void
+forge_mac_of_neighbour(json_t *json, json_t *other)
+{
+    copy_member(json, json, "recipients/0/header/mac", "recipients/1/header/mac");
+}
+
+static void
+forge_mac_of_other_key(json_t *json, json_t *other)
+{
+    copy_member(other, json, "recipients/1/header/mac", "recipients/1/header/mac");
+}
+
+static void
+forge_slot_of_other_key(json_t *json, json_t *other)
+{
+    copy_member(other, json, "recipients/1", "recipients/1");
+}
+
+static void
+forge_slot(json_t *json, json_t *other)
+{
+    fixture_set(json, "recipients/1/header/slot/#/generation", json_integer(9));
+}
+
+static void
+forge_encrypted_key(json_t *json, json_t *other)
+{
+    copy_member(json, json, "recipients/0/encrypted_key", "recipients/1/encrypted_key");
+}
+
+static void
+forge_recovery_p2c(json_t *json, json_t *other)
+{
+    fixture_set(json, "recipients/2/header/p2c", json_integer(CVS_JWE_P2C_MAX - 1));
+}
+
+static void
+forge_recovery_p2s(json_t *json, json_t *other)
+{
+    fixture_set(json, "recipients/2/header/p2s", json_string("AAAAAAAAAAA"));
+}
+
+static void
+forge_recovery_encrypted_key(json_t *json, json_t *other)
+{
+    copy_member(json, json, "recipients/0/encrypted_key", "recipients/2/encrypted_key");
+}
+
+static void
+forge_nothing(json_t *json, json_t *other)
+{
+}
+
+static const Forged forged[] = {
+    {"three.json", forge_nothing, "111"},
+    {"forged-mac.json", forge_mac, "101"},
+    {"forged-mac-of-neighbour.json", forge_mac_of_neighbour, "101"},
+    {"forged-mac-of-other-key.json", forge_mac_of_other_key, "101"},
+    {"forged-slot-of-other-key.json", forge_slot_of_other_key, "101"},
+    {"forged-slot.json", forge_slot, "101"},
+    {"forged-encrypted-key.json", forge_encrypted_key, "101"},
+    {"forged-recovery-p2c.json", forge_recovery_p2c, "110"},
+    {"forged-recovery-p2s.json", forge_recovery_p2s, "110"},
+    {"forged-recovery-encrypted-key.json", forge_recovery_encrypted_key, "110"},
 };
 
 /* Those that no change of a value makes. */
@@ -412,6 +505,30 @@ refuse(const char *file, const char *message)
 }
 
 static void
+test_forged(gconstpointer data)
+{
+    const Forged *file = data;
+    g_autofree char *text = read_golden(file->file);
+    g_autoptr(CvsKeyFile) key = fixture_parse(text);
+    g_autoptr(CvsSecret) tpm_secret = fixture_tpm_secret(0);
+    g_autoptr(CvsSecret) wanted = fixture_secret(SECRET_SIZE);
+    g_autoptr(CvsSecret) secret = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (strchr(file->own, '0') != NULL)
+        fixture_expect_forged();
+    (void)cvs_key_file_open_tpm2(key, 0, tpm_secret, &error);
+    g_test_assert_expected_messages();
+    g_assert_no_error(error);
+    secret = cvs_key_file_decrypt(key, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_secret_equal(secret, wanted));
+    g_assert_cmpuint(cvs_key_file_get_n_slots(key), ==, strlen(file->own));
+    for (guint i = 0; file->own[i] != '\0'; i++)
+        g_assert_cmpint(cvs_key_file_slot_is_genuine(key, i), ==, file->own[i] == '1');
+}
+
+static void
 test_bad(gconstpointer data)
 {
     refuse(((const Bad *)data)->file, ((const Bad *)data)->message);
@@ -473,7 +590,8 @@ test_all_known(void)
     g_assert_nonnull(dir);
     while (g_dir_read_name(dir) != NULL)
         n++;
-    g_assert_cmpuint(n, ==, G_N_ELEMENTS(good) + G_N_ELEMENTS(bad) + G_N_ELEMENTS(raw));
+    g_assert_cmpuint(
+        n, ==, G_N_ELEMENTS(good) + G_N_ELEMENTS(forged) + G_N_ELEMENTS(bad) + G_N_ELEMENTS(raw));
 }
 
 static void
@@ -484,6 +602,33 @@ write_golden(const char *dir, const char *file, const char *text)
 
     (void)g_file_set_contents(path, text, -1, &error);
     g_assert_no_error(error);
+}
+
+static json_t *
+make_three(void)
+{
+    g_autoptr(CvsKeyFile) key = fixture_key("uid:1000", "three", SECRET_SIZE);
+    g_autofree char *text = NULL;
+
+    fixture_add_tpm2(key, 0);
+    fixture_add_tpm2(key, 1);
+    fixture_add_recovery(key);
+    text = fixture_serialise(key);
+    return cvs_json_parse(text, strlen(text), "three", NULL);
+}
+
+static void
+make_forged(const char *dir)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(forged); i++) {
+        g_autoptr(json_t) json = make_three();
+        g_autoptr(json_t) other = make_three();
+        g_autofree char *text = NULL;
+
+        forged[i].make(json, other);
+        text = to_line(json);
+        write_golden(dir, forged[i].file, text);
+    }
 }
 
 static void
@@ -513,6 +658,7 @@ make(const char *dir)
         if (g_str_equal(good[i].file, "both.json"))
             both = g_strdup(text);
     }
+    make_forged(dir);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(json_t) json = cvs_json_parse(both, strlen(both), "both", NULL);
         g_autofree char *text = NULL;
@@ -550,6 +696,8 @@ main(int argc, char **argv)
     }
     for (guint i = 0; i < G_N_ELEMENTS(good); i++)
         add(good[i].file, &good[i], test_good);
+    for (guint i = 0; i < G_N_ELEMENTS(forged); i++)
+        add(forged[i].file, &forged[i], test_forged);
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
         add(bad[i].file, &bad[i], test_bad);
     for (guint i = 0; i < G_N_ELEMENTS(raw); i++)

@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -397,7 +398,7 @@ test_usage(Fixture *f, gconstpointer data)
     guint64 bytes = 99;
     g_autoptr(GError) error = NULL;
 
-    g_assert_true(cvs_store_usage(f->store, &owner, &keys, &bytes, &error));
+    g_assert_true(cvs_store_usage(f->store, &owner, "c", &keys, &bytes, &error));
     g_assert_cmpuint(keys, ==, 0);
     g_assert_cmpuint(bytes, ==, 0);
     must_save(f, "uid:1000", "a");
@@ -410,9 +411,13 @@ test_usage(Fixture *f, gconstpointer data)
         g_assert_nonnull(digest);
     }
     g_assert_cmpint(stat(a, &x) | stat(b, &y), ==, 0);
-    g_assert_true(cvs_store_usage(f->store, &owner, &keys, &bytes, &error));
+    g_assert_true(cvs_store_usage(f->store, &owner, "c", &keys, &bytes, &error));
     g_assert_cmpuint(keys, ==, 2);
     g_assert_cmpuint(bytes, ==, (guint64)x.st_size + (guint64)y.st_size + strlen("{\"x\":1}"));
+    /* Without a key go its records too. */
+    g_assert_true(cvs_store_usage(f->store, &owner, "a", &keys, &bytes, &error));
+    g_assert_cmpuint(keys, ==, 1);
+    g_assert_cmpuint(bytes, ==, (guint64)y.st_size);
 }
 
 static GBytes *
@@ -546,6 +551,26 @@ test_sweep(Fixture *f, gconstpointer data)
      * key yet. */
     g_assert_true(has_state(f, "corrupt", unknown));
     g_assert_true(has_state(f, "held", held));
+}
+
+static void
+test_writer_sweeps(Fixture *f, gconstpointer data)
+{
+    g_autofree char *left = path_of(f, "system", ".tmp-0123456789abcdef");
+    g_autofree char *held = path_of(f, "system", ".tmp-fedcba9876543210");
+    int fd = -1;
+
+    must_save(f, "system", "k");
+    g_assert_true(g_file_set_contents(left, "x", 1, NULL));
+    g_assert_true(g_file_set_contents(held, "x", 1, NULL));
+    fd = open(held, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
+
+    /* The writer of another key in that folder. */
+    must_save(f, "system", "other");
+    g_assert_cmpint(g_access(left, F_OK), <, 0);
+    g_assert_cmpint(g_access(held, F_OK), ==, 0);
+    close(fd);
 }
 
 /* A key that is written anew while others read it is old or new, never less. */
@@ -713,6 +738,7 @@ main(int argc, char **argv)
         {"state", test_state},
         {"state-swept", test_state_swept},
         {"sweep", test_sweep},
+        {"writer-sweeps", test_writer_sweeps},
         {"read-while-written", test_read_while_written},
         {"not-writable", test_not_writable},
         {"vanishing", test_vanishing},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fixture.h"
 #include "base/error.h"
-#include "vault/tpm2-slot.h"
+#include "vault/tpm2-slot-scan.h"
 
 #include <string.h>
 
@@ -100,6 +100,120 @@ test_too_large_to_read(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
 }
 
+/* A slot that both ways read, or only the long one; never only the short one. Tried on every flip
+ * of a bit and every cut of each form that we write. */
+static void
+test_both_ways(void)
+{
+    for (guint form = 0; form < 8; form++) {
+        g_auto(CvsTpm2Slot) slot = {0};
+        g_autoptr(GBytes) json = NULL;
+        g_autofree char *text = NULL;
+        gsize size = 0;
+        guint both = 0;
+
+        fixture_slot(5, &slot);
+        slot.generation = form & 1 ? G_MAXINT32 : 1;
+        if (form & 2)
+            cvs_policy_add_auth_value(slot.policy);
+        if (form & 4)
+            slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+        json = cvs_tpm2_slot_format(&slot, NULL);
+        text = g_memdup2(g_bytes_get_data(json, &size), g_bytes_get_size(json));
+        for (gsize i = 0; i < 8 * size; i++) {
+            g_autoptr(CvsTpm2Slot) brief = NULL;
+            g_autoptr(CvsTpm2Slot) full = NULL;
+            g_autoptr(GBytes) flipped = NULL;
+            g_autoptr(GBytes) cut = g_bytes_new(text, i / 8);
+
+            text[i / 8] = (char)(text[i / 8] ^ (1 << i % 8));
+            flipped = g_bytes_new(text, size);
+            text[i / 8] = (char)(text[i / 8] ^ (1 << i % 8));
+            brief = cvs_tpm2_slot_scan(flipped);
+            g_assert_null(cvs_tpm2_slot_scan(cut));
+            if (brief != NULL) {
+                g_autoptr(GBytes) first = cvs_tpm2_slot_format(brief, NULL);
+                g_autoptr(GBytes) second = NULL;
+
+                full = cvs_tpm2_slot_parse_json(flipped, NULL);
+                g_assert_nonnull(full);
+                second = cvs_tpm2_slot_format(full, NULL);
+                assert_equal(first, flipped);
+                assert_equal(second, flipped);
+                both++;
+            }
+        }
+        g_assert_cmpuint(both, >, size);
+    }
+}
+
+/* Those forms are what the short way is for. */
+static void
+test_short_way(void)
+{
+    for (guint form = 0; form < 4; form++) {
+        g_auto(CvsTpm2Slot) slot = {0};
+        g_autoptr(CvsTpm2Slot) read = NULL;
+        g_autoptr(GBytes) json = NULL;
+        const CvsPcrSelection selection = {CVS_SHA384, CVS_PCR_MASK_ALL};
+        static const guint8 digest[32] = {9};
+
+        fixture_slot(5, &slot);
+        if (form & 1) {
+            cvs_policy_unref(slot.policy);
+            slot.policy = cvs_policy_new();
+            cvs_policy_add_pcr(slot.policy, &selection, digest);
+        }
+        if (form & 2)
+            cvs_policy_add_auth_value(slot.policy);
+        json = cvs_tpm2_slot_format(&slot, NULL);
+        read = cvs_tpm2_slot_scan(json);
+        g_assert_nonnull(read);
+    }
+}
+
+/* What no flip of a bit makes: numbers that say the same in another way, and what is one too large.
+ */
+static void
+test_short_way_refuses(void)
+{
+    static const struct {
+        const char *old;
+        const char *new;
+    } changes[] = {
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"7+0\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"7+7\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+07\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+24\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"0+\""},
+        {"\"pcrs\":\"0+7\"", "\"pcrs\":\"\""},
+        {"\"generation\":6", "\"generation\":06"},
+        {"\"generation\":6", "\"generation\":0"},
+        {"\"generation\":6", "\"generation\":2147483648"},
+        {"\"generation\":6", "\"generation\":4294967302"},
+        {"\"generation\":6", "\"generation\":"},
+        {"\"profile\":\"default\"", "\"profile\":\".x\""},
+        {"\"profile\":\"default\"", "\"profile\":\"\""},
+        {"\"version\":1}", "\"version\":1} "},
+    };
+    g_auto(CvsTpm2Slot) slot = {0};
+    g_autoptr(GBytes) json = NULL;
+    g_autofree char *text = NULL;
+
+    fixture_slot(5, &slot);
+    json = cvs_tpm2_slot_format(&slot, NULL);
+    text = g_strndup(g_bytes_get_data(json, NULL), g_bytes_get_size(json));
+    for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
+        g_auto(GStrv) parts = g_strsplit(text, changes[i].old, -1);
+        g_autofree char *changed = g_strjoinv(changes[i].new, parts);
+        g_autoptr(GBytes) bytes = g_bytes_new(changed, strlen(changed));
+
+        g_assert_cmpuint(g_strv_length(parts), ==, 2);
+        g_assert_null(cvs_tpm2_slot_scan(bytes));
+        g_assert_null(cvs_tpm2_slot_parse(bytes, NULL));
+    }
+}
+
 static void
 test_clear(void)
 {
@@ -123,6 +237,9 @@ main(int argc, char **argv)
     g_test_add_func("/vault/tpm2-slot/round-trip", test_round_trip);
     g_test_add_func("/vault/tpm2-slot/size", test_size);
     g_test_add_func("/vault/tpm2-slot/too-large-to-read", test_too_large_to_read);
+    g_test_add_func("/vault/tpm2-slot/both-ways", test_both_ways);
+    g_test_add_func("/vault/tpm2-slot/short-way", test_short_way);
+    g_test_add_func("/vault/tpm2-slot/short-way-refuses", test_short_way_refuses);
     g_test_add_func("/vault/tpm2-slot/clear", test_clear);
     return g_test_run();
 }
