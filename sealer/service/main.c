@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
 #include "service/watchdog.h"
@@ -118,8 +119,10 @@ connect_to_bus(const char *bus, GError **error)
                                                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
                                                    G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
                                                NULL, NULL, error);
-    if (connection)
+    if (connection) {
         g_dbus_connection_set_exit_on_close(connection, FALSE);
+        cvs_fds_guard(connection);
+    }
     return connection;
 }
 

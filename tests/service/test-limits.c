@@ -117,33 +117,50 @@ assert_busy(CvsRequests *requests, uid_t uid)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(cvs_requests_enter(requests, uid, &error));
+    g_assert_null(cvs_requests_enter(requests, uid, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+}
+
+static CvsPlace *
+enter(CvsRequests *requests, uid_t uid)
+{
+    g_autoptr(GError) error = NULL;
+    CvsPlace *place = cvs_requests_enter(requests, uid, &error);
+
+    g_assert_no_error(error);
+    return place;
 }
 
 static void
 test_requests(void)
 {
-    g_autoptr(CvsRequests) requests = cvs_requests_new(5, 2);
-    g_autoptr(GError) error = NULL;
+    CvsRequests *requests = cvs_requests_new(5, 2);
+    CvsPlace *places[5];
 
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
+    places[0] = enter(requests, 0);
+    places[1] = enter(requests, 0);
     assert_busy(requests, 0);
-    g_assert_true(cvs_requests_enter(requests, 1, &error));
-    g_assert_true(cvs_requests_enter(requests, 1, &error));
-    g_assert_true(cvs_requests_enter(requests, 2, &error));
+    places[2] = enter(requests, 1);
+    places[3] = enter(requests, 1);
+    places[4] = enter(requests, 2);
     /* In all; uid 2 would have one more. */
     assert_busy(requests, 2);
     g_assert_cmpuint(cvs_requests_count(requests), ==, 5);
-    cvs_requests_leave(requests, 0);
+    /* Whoever shares a place keeps it taken. */
+    (void)cvs_place_ref(places[0]);
+    cvs_place_unref(places[0]);
+    assert_busy(requests, 0);
+    cvs_place_unref(places[0]);
     assert_busy(requests, 1);
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
-    cvs_requests_leave(requests, 2);
+    places[0] = enter(requests, 0);
+    cvs_place_unref(places[4]);
     cvs_requests_close(requests);
     assert_busy(requests, 2);
     g_assert_cmpuint(cvs_requests_count(requests), ==, 4);
-    g_assert_no_error(error);
+    /* A thread that ends after the daemon's loop gives its place back to what is left. */
+    cvs_requests_free(requests);
+    for (guint i = 0; i < 4; i++)
+        cvs_place_unref(places[i]);
 }
 
 static void
