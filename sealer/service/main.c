@@ -234,16 +234,15 @@ serve(Daemon *daemon)
 static gboolean
 daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
 {
-    static const char *const folders[] = {CVS_SYSCONF_DIR "/policies", CVS_LIB_DIR "/policies",
-                                          NULL};
     CvsService *service = &daemon->service;
     g_autoptr(CvsStore) store = NULL;
 
     service->config = load_config(arguments, error);
     if (service->config == NULL)
         return FALSE;
-    service->profile_folders =
-        arguments->profile_folders ? (const char *const *)arguments->profile_folders : folders;
+    service->profile_folders = arguments->profile_folders
+                                   ? (const char *const *)arguments->profile_folders
+                                   : cvs_config_profile_folders();
     store = cvs_store_open(service->config->vault_dir, TRUE, error);
     if (store == NULL)
         return FALSE;

@@ -5,7 +5,7 @@
  * run in the worker's thread and know nothing of D-Bus but the form of their answers. */
 
 #include "base/secret.h"
-#include "service/daemon-config.h"
+#include "base/daemon-config.h"
 #include "service/options.h"
 #include "service/requests.h"
 #include "tpm/tpm.h"
