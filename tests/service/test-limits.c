@@ -93,7 +93,25 @@ test_unit_of_cgroup(void)
         {"0::/machine.slice/x.scope/system.slice/foo.service\n", NULL},
         {"0::/system.slice\n", NULL},
         {"0::/system.slice/\n", NULL},
-        {"0::/system.slice/a.slice\n", NULL},
+        {"0::/system.slice/system-a.slice/system-a-b.slice/c.service\n", "c.service"},
+        /* No slice that systemd would put there. */
+        {"0::/system.slice/a.slice/c.service\n", NULL},
+        {"0::/system.slice/systema.slice/c.service\n", NULL},
+        {"0::/system.slice/system-a.slice/system-b-c.slice/c.service\n", NULL},
+        {"0::/system.slice/system-a.slice\n", NULL},
+        {"0::/system.slice/foo.service/.control\n", "foo.service"},
+        {"0::/system.slice/__foo.service\n", "_foo.service"},
+        {"0::/system.slice/_user@1000.service/foo.service\n", NULL},
+        {"0::/system.slice/capsule@x.service/app.slice/foo.service\n", NULL},
+        {"0::/capsule.slice/capsule@x.service/app.slice/foo.service\n", NULL},
+        {"0::/system.slice/../system.slice/foo.service\n", NULL},
+        {"0::/../../system.slice/foo.service\n", NULL},
+        {"0::system.slice/foo.service\n", NULL},
+        {"00::/system.slice/foo.service\n", NULL},
+        {" 0::/system.slice/foo.service\n", NULL},
+        {"0::/user.slice/x.scope\n0::/system.slice/foo.service\n", NULL},
+        {"0:://system.slice/foo.service\n", NULL},
+        {"0::/system.slice//foo.service\n", NULL},
         {"0::/system.slice/.service\n", NULL},
         {"0::/system.slice/foo.service (deleted)\n", NULL},
         {"0::/../system.slice/foo.service\n", NULL},
@@ -167,16 +185,17 @@ static void
 test_unit_of_pidfd(void)
 {
     Child child = child_new("0::/system.slice/foo.service\n");
-    g_autofree char *unit = cvs_unit_from_pidfd(child.pidfd, child.proc);
-    g_autofree char *none = cvs_unit_from_pidfd(child.pidfd, "/nonexistent");
-    g_autofree char *no_pidfd = cvs_unit_from_pidfd(0, child.proc);
+    g_autofree char *unit = NULL;
+    char *none = NULL;
 
+    g_assert_true(cvs_unit_from_pidfd(child.pidfd, child.proc, &unit));
     g_assert_cmpstr(unit, ==, "foo.service");
-    g_assert_null(none);
-    g_assert_null(no_pidfd);
+    g_assert_false(cvs_unit_from_pidfd(child.pidfd, "/nonexistent", &none));
+    g_assert_false(cvs_unit_from_pidfd(0, child.proc, &none));
     /* Still a zombie, so the number has not gone to another; and yet it does not count any more. */
     child_kill(&child);
-    g_assert_null(cvs_unit_from_pidfd(child.pidfd, child.proc));
+    g_assert_false(cvs_unit_from_pidfd(child.pidfd, child.proc, &none));
+    g_assert_null(none);
     child_clear(&child);
 }
 
@@ -205,18 +224,21 @@ test_caller(void)
     g_assert_cmpuint(with_fd->uid, ==, 7);
     g_assert_true(with_fd->has_pidfd);
     g_assert_cmpstr(with_fd->unit, ==, "foo.service");
+    g_assert_false(with_fd->unit_unclear);
 
     /* A process number is not enough. */
     without_fd =
         caller_from("{'UnixUserID': <uint32 7>, 'ProcessID': <uint32 1>}", fds, child.proc, &error);
     g_assert_no_error(error);
     g_assert_false(without_fd->has_pidfd);
+    g_assert_false(without_fd->unit_unclear);
     g_assert_null(without_fd->unit);
 
     bad_handle =
         caller_from("{'UnixUserID': <uint32 7>, 'ProcessFD': <handle 3>}", fds, child.proc, &error);
     g_assert_no_error(error);
     g_assert_null(bad_handle->unit);
+    g_assert_true(bad_handle->unit_unclear);
 
     g_assert_null(caller_from("{'ProcessID': <uint32 1>}", NULL, child.proc, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
