@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "release/release.h"
 #include "service/describe.h"
+#include "service/listing.h"
 #include "service/quota.h"
 #include "service/secret-out.h"
 
@@ -110,14 +111,12 @@ cvs_operation_list(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
 {
     const CvsOwner *owner = op->options.all ? NULL : &op->owner;
     g_autoptr(GPtrArray) entries = cvs_store_list(store, owner, &op->error);
-    GVariantBuilder list;
+    GVariant *page =
+        entries ? cvs_listing_page(entries, op->options.after, op->options.limit, &op->error)
+                : NULL;
 
-    if (entries == NULL)
-        return;
-    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < entries->len; i++)
-        g_variant_builder_add_value(&list, cvs_describe_entry(g_ptr_array_index(entries, i)));
-    set_reply(op, g_variant_builder_end(&list));
+    if (page)
+        op->reply = g_variant_ref_sink(page);
 }
 
 void

@@ -2,6 +2,7 @@
 #include "service/options.h"
 #include "base/error.h"
 #include "policy/profile.h"
+#include "service/listing.h"
 
 static const struct {
     const char *name;
@@ -18,13 +19,16 @@ static const struct {
     {"recovery-output", "h", CVS_OPTION_RECOVERY_OUTPUT},
     {"recovery-key", "h", CVS_OPTION_RECOVERY_KEY},
     {"all", "b", CVS_OPTION_ALL},
+    {"after", "s", CVS_OPTION_AFTER},
+    {"limit", "u", CVS_OPTION_LIMIT},
     {"reasons", "b", CVS_OPTION_REASONS},
 };
 
 void
 cvs_options_init(CvsOptions *options)
 {
-    *options = (CvsOptions){.pin_fd = -1, .recovery_output_fd = -1, .recovery_key_fd = -1};
+    *options = (CvsOptions){
+        .limit = CVS_LISTING_MAX, .pin_fd = -1, .recovery_output_fd = -1, .recovery_key_fd = -1};
 }
 
 void
@@ -32,6 +36,7 @@ cvs_options_clear(CvsOptions *options)
 {
     g_clear_pointer(&options->owner, g_free);
     g_clear_pointer(&options->profile, g_free);
+    g_clear_pointer(&options->after, g_free);
     cvs_fds_bury(&options->pin_fd);
     cvs_fds_bury(&options->recovery_output_fd);
     cvs_fds_bury(&options->recovery_key_fd);
@@ -56,6 +61,17 @@ set_profile(GVariant *value, CvsOptions *options, GError **error)
     }
     options->profile = g_strdup(name);
     return TRUE;
+}
+
+static gboolean
+set_limit(GVariant *value, CvsOptions *options, GError **error)
+{
+    options->limit = g_variant_get_uint32(value);
+    if (options->limit >= 1 && options->limit <= CVS_LISTING_MAX)
+        return TRUE;
+    g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                "the limit of a listing is 1 to %d keys, not %u", CVS_LISTING_MAX, options->limit);
+    return FALSE;
 }
 
 static gboolean
@@ -87,6 +103,11 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
     case CVS_OPTION_ALL:
         options->all = g_variant_get_boolean(value);
         return TRUE;
+    case CVS_OPTION_AFTER:
+        options->after = g_variant_dup_string(value, NULL);
+        return TRUE;
+    case CVS_OPTION_LIMIT:
+        return set_limit(value, options, error);
     case CVS_OPTION_REASONS:
         options->reasons = g_variant_get_boolean(value);
         return TRUE;

@@ -21,6 +21,8 @@ typedef enum {
     CVS_OPTION_RECOVERY_KEY = 1 << 8,
     CVS_OPTION_ALL = 1 << 9,
     CVS_OPTION_REASONS = 1 << 10, /* every method takes it */
+    CVS_OPTION_AFTER = 1 << 11,
+    CVS_OPTION_LIMIT = 1 << 12,
 } CvsOptionKey;
 
 typedef struct {
@@ -32,6 +34,8 @@ typedef struct {
     gboolean replace;
     gboolean allow_unmeasured;
     gboolean all;
+    char *after;      /* where a listing begins; NULL: with the first key */
+    guint32 limit;    /* keys in a listing, 1 to CVS_LISTING_MAX, which is the default */
     gboolean reasons; /* an error's body is to have them */
     int pin_fd;       /* -1: none, as with those below */
     int recovery_output_fd;

@@ -553,6 +553,37 @@ test_owners_direct(void)
     assert_opens(world, "k --owner unit:web.service", "2", 1);
 }
 
+/* More keys than the daemon puts into one answer. All but one are copies, which are listed with an
+ * error. */
+static void
+test_long_list(void)
+{
+    g_autoptr(World) world = world_new(TRUE);
+    g_autofree char *first = world_key_path(world, "k00000");
+    g_autoptr(Result) listed = NULL;
+    g_autoptr(json_t) json = NULL;
+    const json_t *keys = NULL;
+
+    world_expect(world, NULL, 0, "generate k00000 --size 4");
+    for (guint i = 1; i <= 10000; i++) {
+        g_autofree char *name = g_strdup_printf("k%05u", i);
+        g_autofree char *path = world_key_path(world, name);
+
+        g_assert_cmpint(link(first, path), ==, 0);
+    }
+    listed = world_run(world, NULL, 0, "list --json");
+    g_assert_cmpint(listed->code, ==, 0);
+    json = world_json(listed->out);
+    keys = json_object_get(json, "keys");
+    g_assert_cmpuint(json_array_size(keys), ==, 10001);
+    for (guint i = 0; i <= 10000; i++) {
+        g_autofree char *name = g_strdup_printf("k%05u", i);
+
+        g_assert_cmpstr(json_string_value(json_object_get(json_array_get(keys, i), "name")), ==,
+                        name);
+    }
+}
+
 static void
 test_status_without_tpm(void)
 {
@@ -768,6 +799,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/no-daemon", test_no_daemon);
     g_test_add_func("/cli/not-authorized", test_not_authorized);
     g_test_add_func("/cli/owners-direct", test_owners_direct);
+    g_test_add_func("/cli/long-list", test_long_list);
     g_test_add_func("/cli/direct-config", test_direct_config);
     g_test_add_func("/cli/status-without-tpm", test_status_without_tpm);
     g_test_add_func("/cli/help", test_help);
