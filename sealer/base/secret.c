@@ -19,10 +19,62 @@ struct _CvsSecret {
 static gint some_unlocked;
 static gint alive;
 
+/* Mappings of one page that are wiped and closed to everybody, for the next secret: making one
+ * costs more than most of what is done with it. */
+#define SPARE_MAX 16
+static GMutex spare_mutex;
+static guint8 *spare[SPARE_MAX];
+static guint n_spare;
+
 static gsize
 page_size(void)
 {
     return (gsize)sysconf(_SC_PAGESIZE);
+}
+
+static guint8 *
+take_spare(void)
+{
+    guint8 *data = NULL;
+
+    g_mutex_lock(&spare_mutex);
+    if (n_spare > 0)
+        data = spare[--n_spare];
+    g_mutex_unlock(&spare_mutex);
+    return data;
+}
+
+/* FALSE if there are enough, or if the page cannot be closed. */
+static gboolean
+keep_spare(guint8 *data)
+{
+    gboolean kept = FALSE;
+
+    if (mprotect(data, page_size(), PROT_NONE) < 0)
+        return FALSE;
+    g_mutex_lock(&spare_mutex);
+    if (n_spare < SPARE_MAX) {
+        spare[n_spare++] = data;
+        kept = TRUE;
+    }
+    g_mutex_unlock(&spare_mutex);
+    return kept;
+}
+
+/* Pages without access, between two that stay so: the kernel puts mappings side by side, and only
+ * that keeps neighbours apart. */
+static guint8 *
+map(gsize size)
+{
+    const gsize page = page_size();
+    guint8 *mapping = mmap(NULL, size + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (mapping == MAP_FAILED)
+        return NULL;
+    /* Neither in a core dump nor in a forked child. */
+    (void)madvise(mapping + page, size, MADV_DONTDUMP);
+    (void)madvise(mapping + page, size, MADV_WIPEONFORK);
+    return mapping + page;
 }
 
 CvsSecret *
@@ -30,7 +82,6 @@ cvs_secret_new(gsize size)
 {
     CvsSecret *secret = NULL;
     const gsize page = page_size();
-    guint8 *mapping = NULL;
 
     g_return_val_if_fail(size > 0 && size <= G_MAXSSIZE - 4 * page, NULL);
 
@@ -38,17 +89,14 @@ cvs_secret_new(gsize size)
     g_atomic_ref_count_init(&secret->refs);
     secret->size = size;
     secret->mapped = (size + page - 1) / page * page;
-    /* The kernel puts mappings side by side; only pages without access keep neighbours apart. */
-    mapping = mmap(NULL, secret->mapped + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping == MAP_FAILED ||
-        mprotect(mapping + page, secret->mapped, PROT_READ | PROT_WRITE) < 0)
+    secret->data = secret->mapped == page ? take_spare() : NULL;
+    if (secret->data == NULL)
+        secret->data = map(secret->mapped);
+    if (secret->data == NULL || mprotect(secret->data, secret->mapped, PROT_READ | PROT_WRITE) < 0)
         g_error("out of memory for a secret of %zu bytes", size);
-    secret->data = mapping + page;
+    /* A spare one too: a forked child has inherited it, but not the lock. */
     if (mlock(secret->data, secret->mapped) < 0)
         g_atomic_int_set(&some_unlocked, 1);
-    /* Neither in a core dump nor in a forked child. */
-    (void)madvise(secret->data, secret->mapped, MADV_DONTDUMP);
-    (void)madvise(secret->data, secret->mapped, MADV_WIPEONFORK);
     g_atomic_int_inc(&alive);
     return secret;
 }
@@ -95,7 +143,8 @@ cvs_secret_unref(CvsSecret *secret)
     if (secret == NULL || !g_atomic_ref_count_dec(&secret->refs))
         return;
     cvs_wipe(secret->data, secret->mapped);
-    (void)munmap(secret->data - page_size(), secret->mapped + 2 * page_size());
+    if (secret->mapped > page_size() || !keep_spare(secret->data))
+        (void)munmap(secret->data - page_size(), secret->mapped + 2 * page_size());
     g_free(secret);
     (void)g_atomic_int_dec_and_test(&alive);
 }

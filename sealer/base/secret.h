@@ -6,8 +6,9 @@
  * hold a copy that is not wiped by its own function.
  *
  * The pages are the secret's alone, with a page without access on either side, so that a
- * neighbour's overflow ends in a fault, and locking (mlock) is best effort: without the right to
- * lock, cvs_secret_all_locked() says so and the daemon reports it. */
+ * neighbour's overflow ends in a fault, as does whoever comes back to a secret that is gone: its
+ * pages are unmapped, or, of small ones, closed and kept for the next. Locking (mlock) is best
+ * effort: without the right to lock, cvs_secret_all_locked() says so and the daemon reports it. */
 
 #include <glib.h>
 

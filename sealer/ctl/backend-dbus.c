@@ -357,29 +357,52 @@ free_info(gpointer data)
     cvs_key_info_free(data);
 }
 
-static GPtrArray *
-dbus_list(CvsBackend *backend, const char *owner, GError **error)
+/* Adds the keys of one page. *next: where it begins, NULL for the first; then where the next one
+ * does, NULL if there is none. */
+static gboolean
+list_page(Dbus *dbus, const char *owner, GPtrArray *list, char **next, GError **error)
 {
     g_auto(Call) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) keys = NULL;
-    GPtrArray *list = NULL;
+    g_autofree char *after = g_steal_pointer(next);
+    const char *place = NULL;
 
     call_init(&call, owner);
     if (owner == NULL)
         g_variant_builder_add(&call.options, "{sv}", "all", g_variant_new_boolean(TRUE));
-    reply = dbus_call((Dbus *)backend, INTERFACE, "List", g_variant_new("(a{sv})", &call.options),
-                      NULL, "(aa{sv})", error);
+    if (after)
+        g_variant_builder_add(&call.options, "{sv}", "after", g_variant_new_string(after));
+    reply = dbus_call(dbus, INTERFACE, "List", g_variant_new("(a{sv})", &call.options), NULL,
+                      "(aa{sv}s)", error);
     if (reply == NULL)
-        return NULL;
-    keys = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
-    list = g_ptr_array_new_with_free_func(free_info);
+        return FALSE;
+    g_variant_get(g_dbus_message_get_body(reply), "(@aa{sv}&s)", &keys, &place);
+    if (g_strcmp0(place, after) == 0) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                            "the daemon gives the same part of the list again and again");
+        return FALSE;
+    }
     for (gsize i = 0; i < g_variant_n_children(keys); i++) {
         g_autoptr(GVariant) dict = g_variant_get_child_value(keys, i);
 
         g_ptr_array_add(list, key_info_from_dict(dict));
     }
-    return list;
+    *next = *place != '\0' ? g_strdup(place) : NULL;
+    return TRUE;
+}
+
+static GPtrArray *
+dbus_list(CvsBackend *backend, const char *owner, GError **error)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_info);
+    g_autofree char *next = NULL;
+
+    do {
+        if (!list_page((Dbus *)backend, owner, list, &next, error))
+            return NULL;
+    } while (next);
+    return g_steal_pointer(&list);
 }
 
 static CvsKeyInfo *

@@ -52,7 +52,10 @@ resolve_unit(const CvsCaller *caller, CvsOwner *ret_owner, GError **error)
     }
     g_set_error(
         error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED, "%s",
-        caller->has_pidfd
+        caller->unit_unclear
+            ? "the caller's unit could not be found out: its process has ended, or "
+              "its cgroup cannot be read"
+        : caller->has_pidfd
             ? "the caller does not run in a service of system.slice, so it has no unit's keys"
             : "this bus gives no pidfd of its clients (dbus 1.16 or dbus-broker 34 do), so the "
               "caller's unit cannot be known for certain");

@@ -101,15 +101,15 @@ remember(CvsCallers *callers, const char *sender, CvsCaller *caller)
     g_queue_push_tail(&callers->order, key);
 }
 
-static char *
-unit_from_fd_list(GUnixFDList *fds, gint32 handle, const char *proc)
+static gboolean
+unit_from_fd_list(GUnixFDList *fds, gint32 handle, const char *proc, char **ret_unit)
 {
     CVS_AUTO_FD int pidfd = -1;
 
     if (fds == NULL || handle < 0 || handle >= g_unix_fd_list_get_length(fds))
-        return NULL;
+        return FALSE;
     pidfd = g_unix_fd_list_get(fds, handle, NULL);
-    return pidfd >= 0 ? cvs_unit_from_pidfd(pidfd, proc) : NULL;
+    return pidfd >= 0 && cvs_unit_from_pidfd(pidfd, proc, ret_unit);
 }
 
 CvsCaller *
@@ -130,7 +130,7 @@ cvs_caller_from_credentials(GVariant *credentials, GUnixFDList *fds, const char 
     caller->uid = uid;
     caller->has_pidfd = g_variant_lookup(credentials, "ProcessFD", "h", &handle);
     if (caller->has_pidfd)
-        caller->unit = unit_from_fd_list(fds, handle, proc);
+        caller->unit_unclear = !unit_from_fd_list(fds, handle, proc, &caller->unit);
     return g_steal_pointer(&caller);
 }
 
@@ -157,7 +157,7 @@ on_credentials(GObject *source, GAsyncResult *result, gpointer data)
     }
     if (question->callers) {
         g_hash_table_remove(question->callers->questions, question->sender);
-        if (caller)
+        if (caller && !caller->unit_unclear)
             remember(question->callers, question->sender, caller);
     }
     for (guint i = 0; i < question->waiters->len; i++) {

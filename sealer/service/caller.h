@@ -11,8 +11,9 @@
 typedef struct {
     gatomicrefcount refs;
     uid_t uid;
-    char *unit;         /* NULL: none, or not known */
-    gboolean has_pidfd; /* FALSE: this bus does not tell, so that unit says nothing */
+    char *unit;            /* NULL: none, or not known */
+    gboolean unit_unclear; /* it could not be found out; the next call tries again */
+    gboolean has_pidfd;    /* FALSE: this bus does not tell, so that unit says nothing */
 } CvsCaller;
 
 CvsCaller *cvs_caller_ref(CvsCaller *caller);

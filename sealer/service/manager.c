@@ -37,7 +37,7 @@ static const CvsMethod methods[] = {
     },
     {
         .name = "List",
-        .options = CVS_OPTION_OWNER | CVS_OPTION_ALL,
+        .options = CVS_OPTION_OWNER | CVS_OPTION_ALL | CVS_OPTION_AFTER | CVS_OPTION_LIMIT,
         .run = cvs_operation_list,
     },
     {

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/operations.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "release/release.h"
 #include "service/describe.h"
+#include "service/listing.h"
 #include "service/quota.h"
 #include "service/secret-out.h"
 
 /* Everybody waits while we wait for a key that another program is changing. */
 #define LOCK_TIMEOUT_MS 1000
+/* And while a caller's descriptor takes a recovery key, which takes no time if it is an honest one.
+ */
+#define OUTPUT_TIMEOUT_MS 1000
 
 void
 cvs_operation_clear(CvsOperation *op)
@@ -49,9 +54,10 @@ set_empty_reply(CvsOperation *op)
 static gboolean
 deliver_recovery_key(const CvsSecret *recovery_key, gpointer data, GError **error)
 {
-    const CvsOperation *op = data;
+    CvsOperation *op = data;
 
-    return cvs_secret_out_write(op->options.recovery_output_fd, recovery_key, error);
+    return cvs_secret_out_write(cvs_steal_fd(&op->options.recovery_output_fd), recovery_key,
+                                OUTPUT_TIMEOUT_MS, op->place, error);
 }
 
 static void
@@ -105,14 +111,12 @@ cvs_operation_list(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
 {
     const CvsOwner *owner = op->options.all ? NULL : &op->owner;
     g_autoptr(GPtrArray) entries = cvs_store_list(store, owner, &op->error);
-    GVariantBuilder list;
+    GVariant *page =
+        entries ? cvs_listing_page(entries, op->options.after, op->options.limit, &op->error)
+                : NULL;
 
-    if (entries == NULL)
-        return;
-    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (guint i = 0; i < entries->len; i++)
-        g_variant_builder_add_value(&list, cvs_describe_entry(g_ptr_array_index(entries, i)));
-    set_reply(op, g_variant_builder_end(&list));
+    if (page)
+        op->reply = g_variant_ref_sink(page);
 }
 
 void

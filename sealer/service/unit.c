@@ -26,8 +26,19 @@ is_service_name(const char *name)
 
     return length > strlen(".service") && length <= UNIT_NAME_MAX &&
            g_str_has_suffix(name, ".service") && !g_str_has_prefix(name, "user@") &&
+           !g_str_has_prefix(name, "capsule@") &&
            strspn(name, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.\\@") ==
                length;
+}
+
+/* Where systemd puts a slice its name says: "a-b.slice" lies in "a.slice". */
+static gboolean
+is_slice_in(const char *name, const char *parent)
+{
+    gsize stem = strlen(parent) - strlen(".slice");
+
+    return g_str_has_suffix(name, ".slice") && strncmp(name, parent, stem) == 0 &&
+           name[stem] == '-';
 }
 
 char *
@@ -44,7 +55,7 @@ cvs_unit_from_cgroup(const char *text)
     /* The path starts with a slash: parts[0] is empty. */
     if (parts == NULL || parts[1] == NULL || !g_str_equal(parts[1], "system.slice"))
         return NULL;
-    while (parts[i] && g_str_has_suffix(parts[i], ".slice"))
+    while (parts[i] && is_slice_in(parts[i], parts[i - 1]))
         i++;
     if (parts[i] == NULL || !is_service_name(unescape(parts[i])))
         return NULL;
@@ -92,8 +103,8 @@ read_cgroup(const char *proc, pid_t pid)
     return NULL;
 }
 
-char *
-cvs_unit_from_pidfd(int pidfd, const char *proc)
+gboolean
+cvs_unit_from_pidfd(int pidfd, const char *proc, char **ret_unit)
 {
     pid_t pid = pid_of(pidfd);
     g_autofree char *text = pid > 0 ? read_cgroup(proc, pid) : NULL;
@@ -101,6 +112,7 @@ cvs_unit_from_pidfd(int pidfd, const char *proc)
 
     /* A pidfd becomes readable when its process has ended. */
     if (text == NULL || poll(&alive, 1, 0) != 0)
-        return NULL;
-    return cvs_unit_from_cgroup(text);
+        return FALSE;
+    *ret_unit = cvs_unit_from_cgroup(text);
+    return TRUE;
 }

@@ -97,16 +97,23 @@ test_guards(void)
     }
 }
 
-/* The pages go back to the kernel, guards and all. */
+/* What is gone is out of reach, whether the kernel has its pages or they wait for the next; there
+ * are more secrets here than can be kept waiting. */
 static void
-test_unmapped(void)
+test_out_of_reach(void)
 {
-    CvsSecret *secret = cvs_secret_new(100);
-    guint8 *data = cvs_secret_data(secret);
+    CvsSecret *secrets[40];
+    guint8 *data[40];
 
-    g_assert_true(is_readable(data));
-    cvs_secret_unref(secret);
-    g_assert_false(is_readable(data));
+    for (gsize i = 0; i < G_N_ELEMENTS(secrets); i++) {
+        secrets[i] = cvs_secret_new(i % 4 == 0 ? 65536 : 100);
+        data[i] = cvs_secret_data(secrets[i]);
+        g_assert_true(is_readable(data[i]));
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(secrets); i++)
+        cvs_secret_unref(secrets[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS(secrets); i++)
+        g_assert_false(is_readable(data[i]));
     cvs_secret_unref(NULL);
 }
 
@@ -147,6 +154,31 @@ test_wiped_at_the_end(void)
     g_assert_true(is_zero(look, mapped));
     g_assert_cmpint(munmap((void *)look, mapped), ==, 0);
     (void)close(file);
+}
+
+/* The next small secret gets the pages of the last one, as good as new. */
+static void
+test_next_in_place(void)
+{
+    const gsize page = (gsize)sysconf(_SC_PAGESIZE);
+    CvsSecret *first = cvs_secret_new(page);
+    guint8 *data = cvs_secret_data(first);
+    g_autoptr(CvsSecret) next = NULL;
+    g_autofree char *flags = NULL;
+
+    memset(data, 0x5a, page);
+    cvs_secret_truncate(first, 10);
+    memset(data, 0x5a, page);
+    cvs_secret_unref(first);
+    next = cvs_secret_new(1);
+    g_assert_true(cvs_secret_data(next) == data);
+    g_assert_true(is_zero(data, page));
+    g_assert_false(is_readable(data + page));
+    g_assert_false(is_readable(data - 1));
+    flags = vm_flags(data);
+    g_assert_nonnull(strstr(flags, " dd "));
+    g_assert_nonnull(strstr(flags, " wf "));
+    g_assert_true(!LOCKS || !cvs_secret_all_locked() || strstr(flags, " lo "));
 }
 
 static void
@@ -272,8 +304,9 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/secret/flags", test_flags);
     g_test_add_func("/secret/guards", test_guards);
-    g_test_add_func("/secret/unmapped", test_unmapped);
+    g_test_add_func("/secret/out-of-reach", test_out_of_reach);
     g_test_add_func("/secret/wiped-at-the-end", test_wiped_at_the_end);
+    g_test_add_func("/secret/next-in-place", test_next_in_place);
     g_test_add_func("/secret/truncate", test_truncate);
     g_test_add_func("/secret/contents", test_contents);
     g_test_add_func("/secret/random", test_random);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Two of the things that tests/bench/run compares:
+/* Three of the things that tests/bench/run compares:
  *
  *   bench-unseal floor TCTI N       the bare TPM commands of an unseal in a loop: Load, PolicyPCR,
- *                                   Unseal, FlushContext in one salted policy session over ESYS, with
- *                                   the daemon's own cryptography, and nothing around it
- *   bench-unseal dbus ADDRESS NAME N  Unseal over D-Bus, with reading the secret
+ *                                   Unseal, FlushContext in one salted policy session over ESYS,
+ * with the daemon's own cryptography, and nothing around it bench-unseal dbus ADDRESS NAME N Unseal
+ * over D-Bus, with reading the secret bench-unseal ping ADDRESS N     a call to the daemon that
+ * does nothing, by the same client
  *
- * Prints the median and the fastest time of one unseal in milliseconds: "MEDIAN FASTEST". */
+ * Prints the median and the fastest time of one of them in milliseconds: "MEDIAN FASTEST". */
 
 #include "tpm/crypto-callbacks.h"
 
@@ -92,9 +93,8 @@ floor_run(const char *tcti_conf, guint n)
                         .pcrSelections = {{.hash = TPM2_ALG_SHA256,
                                            .sizeofSelect = 3,
                                            .pcrSelect = {1u << 0 | 1u << 2 | 1u << 4 | 1u << 7}}}}};
-    TPMT_SYM_DEF symmetric = {.algorithm = TPM2_ALG_AES,
-                              .keyBits.aes = 128,
-                              .mode.aes = TPM2_ALG_CFB};
+    TPMT_SYM_DEF symmetric = {
+        .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
     TPM2B_SENSITIVE_CREATE sensitive = {.sensitive.data = {.size = 32}};
     TPM2B_PUBLIC template = {
         .publicArea = {.type = TPM2_ALG_KEYEDHASH,
@@ -110,9 +110,9 @@ floor_run(const char *tcti_conf, guint n)
     must(Tss2_TctiLdr_Initialize(tcti_conf, &tcti), "TCTI");
     must(Esys_Initialize(&f.esys, tcti, NULL), "ESYS");
     must(cvs_crypto_callbacks_install(f.esys), "crypto callbacks");
-    must(Esys_TR_FromTPMPublic(f.esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                               &f.srk),
-         "SRK");
+    must(
+        Esys_TR_FromTPMPublic(f.esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &f.srk),
+        "SRK");
     must(Esys_StartAuthSession(f.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                ESYS_TR_NONE, NULL, TPM2_SE_TRIAL, &symmetric, TPM2_ALG_SHA256,
                                &trial),
@@ -174,20 +174,34 @@ dbus_once(gpointer data)
     (void)close(fd);
 }
 
+/* What the way over the bus costs by itself: two programs, and dbus-daemon in between. */
 static void
-dbus_run(const char *address, const char *name, guint n)
+ping_once(gpointer data)
+{
+    Bus *bus = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        bus->bus, "org.cvmseal1", "/org/cvmseal1", "org.freedesktop.DBus.Peer", "Ping", NULL,
+        G_VARIANT_TYPE("()"), G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+
+    if (reply == NULL)
+        g_error("Ping: %s", error->message);
+}
+
+static void
+bus_run(const char *address, Once once, const char *name, guint n)
 {
     g_autoptr(GError) error = NULL;
     Bus bus = {.name = name};
 
-    bus.bus = g_dbus_connection_new_for_address_sync(
-        address,
-        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-            G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-        NULL, NULL, &error);
+    bus.bus =
+        g_dbus_connection_new_for_address_sync(address,
+                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                               NULL, NULL, &error);
     if (bus.bus == NULL)
         g_error("%s: %s", address, error->message);
-    measure(n, dbus_once, &bus);
+    measure(n, once, &bus);
     g_object_unref(bus.bus);
 }
 
@@ -197,9 +211,12 @@ main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "floor") == 0) {
         floor_run(argv[2], (guint)atoi(argv[3]));
     } else if (argc == 5 && strcmp(argv[1], "dbus") == 0) {
-        dbus_run(argv[2], argv[3], (guint)atoi(argv[4]));
+        bus_run(argv[2], dbus_once, argv[3], (guint)atoi(argv[4]));
+    } else if (argc == 4 && strcmp(argv[1], "ping") == 0) {
+        bus_run(argv[2], ping_once, NULL, (guint)atoi(argv[3]));
     } else {
-        fprintf(stderr, "usage: bench-unseal floor TCTI N | dbus ADDRESS NAME N\n");
+        fprintf(stderr, "usage: bench-unseal floor TCTI N | dbus ADDRESS NAME N | "
+                        "ping ADDRESS N\n");
         return 2;
     }
     return 0;

@@ -73,6 +73,8 @@ test_options(void)
         "{'recovery-key': <handle 1>}", /* Reseal's */
         "{'all': <true>}",              /* List's */
         "{'reasons': <'all'>}",
+        "{'after': <'uid:1/a'>}", /* List's, as the next */
+        "{'limit': <uint32 1>}",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {

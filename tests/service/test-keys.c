@@ -308,6 +308,95 @@ test_tpm_gone(void)
     test_tpm_extend(bed->tpm, 7, "boot");
 }
 
+/* A page: its names with spaces in front; *next is replaced, and freed at the end. */
+static char *
+list_page(GDBusConnection *who, const char *options, char **next)
+{
+    GVariantDict dict;
+    g_autoptr(GVariant) given = g_variant_ref_sink(bed_options(options));
+    g_autoptr(TestReply) reply = NULL;
+    g_autoptr(GVariant) keys = NULL;
+    GString *names = g_string_new(NULL);
+
+    g_variant_dict_init(&dict, given);
+    if (*next)
+        g_variant_dict_insert(&dict, "after", "s", *next);
+    reply = test_call(who, "List", g_variant_new("(@a{sv})", g_variant_dict_end(&dict)), NULL, 0);
+    g_assert_cmpstr(reply->error, ==, NULL);
+    g_clear_pointer(next, g_free);
+    g_variant_get(reply->body, "(@aa{sv}s)", &keys, next);
+    for (gsize i = 0; i < g_variant_n_children(keys); i++) {
+        g_autoptr(GVariant) key = g_variant_get_child_value(keys, i);
+        g_autoptr(GVariant) name = lookup(key, "name", "s");
+
+        g_string_append_printf(names, " %s", g_variant_get_string(name, NULL));
+    }
+    return g_string_free(names, FALSE);
+}
+
+static void
+assert_page(GDBusConnection *who, const char *options, char **next, const char *names)
+{
+    g_autofree char *seen = list_page(who, options, next);
+
+    g_assert_cmpstr(seen, ==, names);
+}
+
+static void
+assert_list_refused(const char *options)
+{
+    bed_assert_error(
+        test_call(bed->root, "List", g_variant_new("(@a{sv})", bed_options(options)), NULL, 0),
+        "InvalidArgument");
+}
+
+static void
+test_list_pages(void)
+{
+    static const char *const owners[] = {"system", "uid:7", "uid:77", "unit:p.service"};
+    g_autoptr(TestReply) removed = NULL;
+    char *next = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(owners); i++) {
+        g_autofree char *options = g_strdup_printf("{'owner': <'%s'>}", owners[i]);
+
+        bed_assert_sealed(bed->root, "p1", "x", 1, options);
+        bed_assert_sealed(bed->root, "p2", "x", 1, options);
+    }
+    assert_page(bed->root, "{'owner': <'uid:7'>, 'limit': <uint32 1>}", &next, " p1");
+    g_assert_cmpstr(next, ==, "uid:7/p1");
+    /* Neither does a new key before the place come in nor one behind it stay out, and the place may
+     * itself be gone. */
+    bed_assert_sealed(bed->root, "p0", "x", 1, "{'owner': <'uid:7'>}");
+    bed_assert_sealed(bed->root, "p3", "x", 1, "{'owner': <'uid:7'>}");
+    removed = call_name(bed->root, "Remove", "p1", "{'owner': <'uid:7'>}");
+    g_assert_cmpstr(removed->error, ==, NULL);
+    assert_page(bed->root, "{'owner': <'uid:7'>, 'limit': <uint32 1>}", &next, " p2");
+    assert_page(bed->root, "{'owner': <'uid:7'>, 'limit': <uint32 1>}", &next, " p3");
+    g_assert_cmpstr(next, ==, "");
+    g_clear_pointer(&next, g_free);
+    assert_page(bed->root, "{'owner': <'uid:7'>}", &next, " p0 p2 p3");
+    g_assert_cmpstr(next, ==, "");
+
+    /* Across owners. */
+    g_free(next);
+    next = g_strdup("system/p1");
+    assert_page(bed->root, "{'all': <true>, 'limit': <uint32 1>}", &next, " p2");
+    g_assert_cmpstr(next, ==, "system/p2");
+    g_free(next);
+    next = g_strdup("uid:7/p2");
+    assert_page(bed->root, "{'all': <true>, 'limit': <uint32 2>}", &next, " p3 p1");
+    assert_page(bed->root, "{'all': <true>, 'limit': <uint32 3>}", &next, " p2 p1 p2");
+    g_assert_cmpstr(next, ==, "");
+    g_free(next);
+
+    assert_list_refused("{'limit': <uint32 0>}");
+    assert_list_refused("{'limit': <uint32 10001>}");
+    assert_list_refused("{'after': <''>}");
+    assert_list_refused("{'after': <'p1'>}");
+    assert_list_refused("{'after': <'uid:x/p1'>}");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -324,6 +413,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/keys/status", test_status);
     g_test_add_func("/service/keys/pcr-mismatch", test_pcr_mismatch);
     g_test_add_func("/service/keys/pin", test_pin);
+    g_test_add_func("/service/keys/list-pages", test_list_pages);
     g_test_add_func("/service/keys/recovery-and-reseal", test_recovery_and_reseal);
     g_test_add_func("/service/keys/tpm-gone", test_tpm_gone);
     status = g_test_run();
