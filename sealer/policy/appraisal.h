@@ -41,5 +41,7 @@
  *   CrlMissing, CrlStale, CrlInvalid, CertExpired, CollateralExpired, CollateralTooOld
  *
  * Where a profile's Types= names none and tee.type is "none", only keys that the profile has are
- * judged, not those that hold by default: there is nothing to verify. */
+ * judged, not those that hold by default: there is nothing to verify.
+ *
+ * If it comes with reasons, dates are not judged either: the verification has done that. */
 void cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError *refusal);

@@ -45,8 +45,8 @@ gboolean cvs_profile_name_is_valid(const char *name);
 
 /* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown
  * group or key, a group or key given twice, a value out of range, bytes that are no text, a profile
- * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=.
- * TooLarge. */
+ * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=, [SNP]
+ * or [TDX] whose type Types= does not name. TooLarge. */
 CvsProfile *cvs_profile_parse(const char *name, const char *file, const void *data, gsize size,
                               GError **error);
 
