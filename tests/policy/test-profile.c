@@ -539,6 +539,32 @@ test_shipped(void)
     }
 }
 
+/* The part of the shipped profile that is commented out would be one, but for the values that are
+ * shortened. */
+static void
+test_shipped_comments(void)
+{
+    g_autofree char *file =
+        g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "policies", "default.policy", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GString) profile_text = g_string_new("[Registers]\nPCRs=7\n");
+    g_auto(GStrv) lines = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsProfile) profile = NULL;
+
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        if (g_regex_match_simple("^#(\\[\\w+\\]$|[A-Z][\\w.]+=)", lines[i], 0, 0) &&
+            strstr(lines[i], "...") == NULL)
+            g_string_append_printf(profile_text, "%s\n", lines[i] + 1);
+    }
+    profile = parse(profile_text->str, &error);
+    g_assert_no_error(error);
+    g_assert_true(profile->tee.rules[CVS_TEE_TCB_TURIN].given);
+    g_assert_cmpint(cvs_tee_rules_grace(&profile->tee), ==, 30 * 86400);
+}
+
 /* An example of the page, without roff's escapes. */
 static CvsProfile *
 parse_example(const char *start)
@@ -616,6 +642,7 @@ main(int argc, char **argv)
     FOLDERS("/profile/load/name", test_load_name);
     FOLDERS("/profile/load/bad", test_load_bad);
     g_test_add_func("/profile/shipped", test_shipped);
+    g_test_add_func("/profile/shipped-comments", test_shipped_comments);
     g_test_add_func("/profile/manual", test_manual);
     return g_test_run();
 }
