@@ -65,9 +65,9 @@ tee_sim_azure_report(TeeSim *sim)
     if (sim->sw[TEE_SIM_FLIP] > 0 && sim->sw[TEE_SIM_FLIP] <= sizeof(hardware))
         hardware[sim->sw[TEE_SIM_FLIP] - 1] ^= 1;
     if (lie == TEE_SIM_HCL_CLAIMS_EDITED) {
-        char *at = strstr(claims, "\"secure-boot\":true,");
+        char *id = strstr(claims, "11111111-");
 
-        memcpy(at, "\"secure-boot\":null,", strlen("\"secure-boot\":null,"));
+        *id = '2';
     }
 
     out = log_builder_new();

@@ -5,7 +5,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "sim/test-tee.h"
+#include "sim/sim-bed.h"
 #include "tee/eventlog-replay.h"
 #include "tee/ghcb-certs.h"
 #include "tee/snp-report.h"
@@ -95,15 +95,15 @@ check_report(const guint8 *response, guint8 value, guint vmpl)
 static void
 test_sev_report(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autofree guint8 *response = g_malloc(4000);
     ReportRequest request = {.vmpl = 1};
     GuestRequest io = {.version = 1};
     int fd = -1;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
     memset(request.data, 3, 64);
     g_assert_cmpint(sev_ioctl(bed.mount, SNP_GET_REPORT, &request, response, &io), ==, 0);
     check_report(response, 3, 1);
@@ -138,7 +138,7 @@ test_sev_report(void)
 static void
 test_sev_certs(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autofree guint8 *response = g_malloc(4000);
     g_autofree guint8 *certs = g_malloc(16384);
     g_autoptr(GPtrArray) leaves = cvs_x509_certs_new();
@@ -146,9 +146,9 @@ test_sev_certs(void)
     ReportRequest request = {.certs = (guint64)GPOINTER_TO_SIZE(certs), .certs_size = 0};
     GuestRequest io = {.version = 1};
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
     /* Too small: the size that would do comes with an error. */
     g_assert_cmpint(sev_ioctl(bed.mount, SNP_GET_EXT_REPORT, &request, response, &io), ==, EIO);
     g_assert_cmpuint(io.vmm_error, ==, 1);
@@ -181,7 +181,7 @@ test_sev_certs(void)
 
 /* The status; the key. */
 static guint
-get_key(const TeeBed *bed, KeyRequest request, guint8 key[static 32])
+get_key(const SimBed *bed, KeyRequest request, guint8 key[static 32])
 {
     guint8 response[64];
     GuestRequest io = {.version = 1};
@@ -193,7 +193,7 @@ get_key(const TeeBed *bed, KeyRequest request, guint8 key[static 32])
 }
 
 static gboolean
-same_key(const TeeBed *bed, const TeeBed *other, KeyRequest request)
+same_key(const SimBed *bed, const SimBed *other, KeyRequest request)
 {
     guint8 a[32], b[32];
 
@@ -207,16 +207,16 @@ test_sev_key(void)
 {
     static const guint8 zero[32];
     static const KeyRequest no_fields;
-    g_auto(TeeBed) bed = {0};
-    g_auto(TeeBed) again = {0};
-    g_auto(TeeBed) other = {0};
+    g_auto(SimBed) bed = {0};
+    g_auto(SimBed) again = {0};
+    g_auto(SimBed) other = {0};
     guint8 key[32], changed[32];
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "one"});
-    tee_bed_init(&again, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "one"});
-    tee_bed_init(&other, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "two"});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "one"});
+    sim_bed_init(&again, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "one"});
+    sim_bed_init(&other, &(TeeSimConfig){.type = TEE_SIM_SNP, .machine = "two"});
     g_assert_cmpuint(get_key(&bed, no_fields, key), ==, 0);
     g_assert_true(memcmp(key, zero, 32) != 0);
     /* A chip's key outlives the launch, the VMRK's does not. */
@@ -256,7 +256,7 @@ test_sev_key(void)
 }
 
 static void
-get_tdreport(const TeeBed *bed, guint8 value, CvsTdReport *report)
+get_tdreport(const SimBed *bed, guint8 value, CvsTdReport *report)
 {
     g_autoptr(GError) error = NULL;
     guint8 io[64 + 1024];
@@ -273,7 +273,7 @@ get_tdreport(const TeeBed *bed, guint8 value, CvsTdReport *report)
 }
 
 static void
-get_mr(const TeeBed *bed, const char *name, guint8 value[static 48])
+get_mr(const SimBed *bed, const char *name, guint8 value[static 48])
 {
     g_autofree char *path = g_build_filename(bed->mount, MEASUREMENTS, name, NULL);
     g_autofree char *data = NULL;
@@ -288,7 +288,7 @@ get_mr(const TeeBed *bed, const char *name, guint8 value[static 48])
 
 /* What write() returns, or -errno. */
 static int
-put_mr(const TeeBed *bed, const char *name, const void *data, gsize size, off_t offset)
+put_mr(const SimBed *bed, const char *name, const void *data, gsize size, off_t offset)
 {
     g_autofree char *path = g_build_filename(MEASUREMENTS, name, NULL);
     int fd = open_path(bed->mount, path, O_WRONLY);
@@ -309,13 +309,13 @@ test_td_registers(void)
     static const char *const names[] = {"rtmr0:sha384", "rtmr1:sha384", "rtmr2:sha384",
                                         "rtmr3:sha384"};
     static const guint8 digest[64] = {1, 2, 3};
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     guint8 value[48], wanted[48], measurement[48];
     CvsTdReport report;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
     get_tdreport(&bed, 5, &report);
     g_assert_cmpuint(report.body.report_data[63], ==, 5);
     tee_sim_measurement(bed.sim, measurement);
@@ -358,8 +358,8 @@ test_td_registers(void)
 static void
 test_logs(void)
 {
-    g_auto(TeeBed) bed = {0};
-    g_auto(TeeBed) with_tpm = {0};
+    g_auto(SimBed) bed = {0};
+    g_auto(SimBed) with_tpm = {0};
     g_autofree char *path = NULL;
     g_autofree char *table_path = NULL;
     g_autofree char *tpm_path = NULL;
@@ -373,9 +373,9 @@ test_logs(void)
     gsize size = 0;
     guint8 sum = 0;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
     path = g_build_filename(bed.mount, "sys/firmware/acpi/tables/data/CCEL", NULL);
     table_path = g_build_filename(bed.mount, "sys/firmware/acpi/tables/CCEL", NULL);
     (void)g_file_get_contents(table_path, &table, &size, &error);
@@ -400,7 +400,7 @@ test_logs(void)
                     CVS_EXPLAIN_MATCH);
 
     /* A TPM's log is shown as it was given, and only if it was. */
-    tee_bed_init(&with_tpm, &(TeeSimConfig){.type = TEE_SIM_SNP, .tpm_log = path});
+    sim_bed_init(&with_tpm, &(TeeSimConfig){.type = TEE_SIM_SNP, .tpm_log = path});
     tpm_path =
         g_build_filename(with_tpm.mount, "sys/kernel/security/tpm0/binary_bios_measurements", NULL);
     (void)g_file_get_contents(tpm_path, &tpm, &size, &error);
@@ -432,12 +432,12 @@ test_control(void)
         "debug",           "debug=yes", "debug=",      "nothing=1", "report-version=6",
         "quote-version=3", "vmpl=4",    "low-tcb=fmc", "busy=-1",   "ek=/there/is/no/such",
         "user-data=00"};
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autofree char *text = NULL;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
     g_assert_cmpint(control(bed.mount, "debug=on\nbusy=7\n\nlow-tcb=snp\n"), ==, 0);
     text = tee_sim_describe(bed.sim);
     g_assert_nonnull(strstr(text, "debug=on\n"));
@@ -487,20 +487,20 @@ await_unmount(const char *path)
 static void
 test_stop(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autoptr(GError) error = NULL;
     char byte = 0;
     int fd = -1;
     int inblob = -1;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&bed);
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
     g_assert_true(is_mounted(bed.mount));
     /* Whoever has files open there does not hold it up. */
     fd = open_path(bed.mount, "control", O_RDONLY);
-    inblob = tee_bed_open(&bed, "inblob", O_WRONLY);
+    inblob = sim_bed_open(&bed, "inblob", O_WRONLY);
     g_assert_cmpint(write(inblob, &byte, 1), ==, 1);
     tee_sim_stop(bed.sim);
     g_assert_false(is_mounted(bed.mount));
@@ -512,7 +512,7 @@ test_stop(void)
     /* And again, with the reports of before. */
     (void)tee_sim_start(bed.sim, bed.mount, &error);
     g_assert_no_error(error);
-    tee_bed_expect_text(&bed, "generation", "0\n");
+    sim_bed_expect_text(&bed, "generation", "0\n");
 }
 
 /* The program, whose memory is not ours. */
@@ -585,7 +585,7 @@ test_program(void)
     GuestRequest io = {.version = 1};
     int status = 0;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
     program_start(&program);
     memset(request.data, 9, 64);

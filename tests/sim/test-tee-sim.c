@@ -5,7 +5,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "sim/test-tee.h"
+#include "sim/sim-bed.h"
 #include "tee/snp-report.h"
 #include "tee/tdx-quote.h"
 
@@ -20,26 +20,26 @@
 static void
 test_snp_report(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autoptr(GByteArray) out = NULL;
     g_autoptr(GByteArray) aux = NULL;
     CvsSnpReport report;
     g_autoptr(GError) error = NULL;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&bed);
-    tee_bed_expect_text(&bed, "provider", "sev_guest\n");
-    tee_bed_expect_text(&bed, "generation", "0\n");
-    tee_bed_put_inblob(&bed, 7);
-    tee_bed_expect_text(&bed, "generation", "1\n");
-    out = tee_bed_get(&bed, "outblob");
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
+    sim_bed_expect_text(&bed, "provider", "sev_guest\n");
+    sim_bed_expect_text(&bed, "generation", "0\n");
+    sim_bed_put_inblob(&bed, 7);
+    sim_bed_expect_text(&bed, "generation", "1\n");
+    out = sim_bed_get(&bed, "outblob");
     g_assert_nonnull(out);
     (void)cvs_snp_report_parse(out->data, out->len, &report, &error);
     g_assert_no_error(error);
     g_assert_cmpint(report.report_data[0], ==, 7);
-    aux = tee_bed_get(&bed, "auxblob");
+    aux = sim_bed_get(&bed, "auxblob");
     g_assert_nonnull(aux);
     g_assert_cmpuint(aux->len, >, 100);
     g_assert_cmpint(g_rmdir(bed.report), ==, 0);
@@ -48,19 +48,19 @@ test_snp_report(void)
 static void
 test_tdx_report(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autoptr(GByteArray) out = NULL;
     g_autoptr(CvsTdxQuote) quote = NULL;
     g_autoptr(GBytes) bytes = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
-    tee_bed_mkdir(&bed);
-    tee_bed_expect_text(&bed, "provider", "tdx_guest\n");
-    tee_bed_put_inblob(&bed, 9);
-    out = tee_bed_get(&bed, "outblob");
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_TDX});
+    sim_bed_mkdir(&bed);
+    sim_bed_expect_text(&bed, "provider", "tdx_guest\n");
+    sim_bed_put_inblob(&bed, 9);
+    out = sim_bed_get(&bed, "outblob");
     g_assert_nonnull(out);
     bytes = g_bytes_new(out->data, out->len);
     quote = cvs_tdx_quote_parse(bytes, &error);
@@ -69,7 +69,7 @@ test_tdx_report(void)
 }
 
 static void
-expect_missing(const TeeBed *bed, const char *name)
+expect_missing(const SimBed *bed, const char *name)
 {
     g_autofree char *path = g_build_filename(bed->report, name, NULL);
 
@@ -78,7 +78,7 @@ expect_missing(const TeeBed *bed, const char *name)
 }
 
 static void
-expect_mode(const TeeBed *bed, const char *name, mode_t mode)
+expect_mode(const SimBed *bed, const char *name, mode_t mode)
 {
     g_autofree char *path = g_build_filename(bed->report, name, NULL);
     struct stat st;
@@ -101,13 +101,13 @@ count_entries(const char *path)
 static void
 test_attributes(void)
 {
-    g_auto(TeeBed) snp = {0};
-    g_auto(TeeBed) tdx = {0};
+    g_auto(SimBed) snp = {0};
+    g_auto(SimBed) tdx = {0};
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&snp, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&snp);
+    sim_bed_init(&snp, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&snp);
     g_assert_cmpuint(count_entries(snp.report), ==, 7);
     expect_mode(&snp, "inblob", 0200);
     expect_mode(&snp, "outblob", 0444);
@@ -119,11 +119,11 @@ test_attributes(void)
     expect_missing(&snp, "manifestblob");
     expect_missing(&snp, "service_provider");
     /* What cannot be read cannot be read by root, and so with writing. */
-    g_assert_cmpint(tee_bed_open(&snp, "inblob", O_RDONLY), ==, -1);
+    g_assert_cmpint(sim_bed_open(&snp, "inblob", O_RDONLY), ==, -1);
     g_assert_cmpint(errno, ==, EACCES);
-    g_assert_cmpint(tee_bed_open(&snp, "outblob", O_WRONLY), ==, -1);
+    g_assert_cmpint(sim_bed_open(&snp, "outblob", O_WRONLY), ==, -1);
     g_assert_cmpint(errno, ==, EACCES);
-    g_assert_cmpint(tee_bed_open(&snp, "another", O_WRONLY | O_CREAT), ==, -1);
+    g_assert_cmpint(sim_bed_open(&snp, "another", O_WRONLY | O_CREAT), ==, -1);
     g_assert_cmpint(errno, ==, EACCES);
     tee_sim_must(snp.sim, "svsm=on");
     g_assert_cmpuint(count_entries(snp.report), ==, 11);
@@ -131,10 +131,10 @@ test_attributes(void)
     expect_mode(&snp, "service_provider", 0200);
     expect_mode(&snp, "service_guid", 0200);
     expect_mode(&snp, "service_manifest_version", 0200);
-    tee_bed_expect_text(&snp, "privlevel_floor", "2\n");
+    sim_bed_expect_text(&snp, "privlevel_floor", "2\n");
 
-    tee_bed_init(&tdx, &(TeeSimConfig){.type = TEE_SIM_TDX});
-    tee_bed_mkdir(&tdx);
+    sim_bed_init(&tdx, &(TeeSimConfig){.type = TEE_SIM_TDX});
+    sim_bed_mkdir(&tdx);
     g_assert_cmpuint(count_entries(tdx.report), ==, 4);
     expect_missing(&tdx, "privlevel");
     expect_missing(&tdx, "privlevel_floor");
@@ -145,15 +145,15 @@ test_attributes(void)
 static void
 test_folders(void)
 {
-    g_auto(TeeBed) bed = {0};
-    g_auto(TeeBed) none = {0};
+    g_auto(SimBed) bed = {0};
+    g_auto(SimBed) none = {0};
     g_autofree char *inside = NULL;
     g_autofree char *reports = NULL;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&bed);
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
     g_assert_cmpint(g_mkdir(bed.report, 0700), ==, -1);
     g_assert_cmpint(errno, ==, EEXIST);
     inside = g_build_filename(bed.report, "inside", NULL);
@@ -168,7 +168,7 @@ test_folders(void)
     g_assert_cmpint(g_rmdir(bed.report), ==, -1);
     g_assert_cmpint(errno, ==, ENOENT);
 
-    tee_bed_init(&none, &(TeeSimConfig){.type = TEE_SIM_NONE});
+    sim_bed_init(&none, &(TeeSimConfig){.type = TEE_SIM_NONE});
     g_assert_cmpint(g_mkdir(none.report, 0700), ==, -1);
     g_assert_cmpint(errno, ==, ENXIO);
 }
@@ -176,43 +176,43 @@ test_folders(void)
 static void
 test_close_takes(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     guint8 data[65] = {1};
     g_autoptr(GByteArray) out = NULL;
     int fd = -1;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&bed);
-    tee_bed_expect_error(&bed, "outblob", EINVAL);
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
+    sim_bed_expect_error(&bed, "outblob", EINVAL);
     /* Without close nothing was written. */
-    fd = tee_bed_open(&bed, "inblob", O_WRONLY);
+    fd = sim_bed_open(&bed, "inblob", O_WRONLY);
     g_assert_cmpint(write(fd, data, 64), ==, 64);
-    tee_bed_expect_text(&bed, "generation", "0\n");
-    tee_bed_expect_error(&bed, "outblob", EINVAL);
+    sim_bed_expect_text(&bed, "generation", "0\n");
+    sim_bed_expect_error(&bed, "outblob", EINVAL);
     g_assert_cmpint(close(fd), ==, 0);
-    tee_bed_expect_text(&bed, "generation", "1\n");
-    out = tee_bed_get(&bed, "outblob");
+    sim_bed_expect_text(&bed, "generation", "1\n");
+    out = sim_bed_get(&bed, "outblob");
     g_assert_nonnull(out);
     /* Too much is refused by the write, and what fits before it counts. */
-    g_assert_cmpint(tee_bed_put(&bed, "inblob", data, 65), ==, EFBIG);
-    tee_bed_expect_text(&bed, "generation", "1\n");
+    g_assert_cmpint(sim_bed_put(&bed, "inblob", data, 65), ==, EFBIG);
+    sim_bed_expect_text(&bed, "generation", "1\n");
     /* Two writes make one value; 32 bytes are too few for this provider, and only a reader learns
      * of it. */
-    fd = tee_bed_open(&bed, "inblob", O_WRONLY);
+    fd = sim_bed_open(&bed, "inblob", O_WRONLY);
     g_assert_cmpint(write(fd, data, 16), ==, 16);
     g_assert_cmpint(write(fd, data, 16), ==, 16);
     g_assert_cmpint(close(fd), ==, 0);
-    tee_bed_expect_text(&bed, "generation", "2\n");
-    tee_bed_expect_error(&bed, "outblob", EINVAL);
-    tee_bed_expect_error(&bed, "auxblob", EINVAL);
+    sim_bed_expect_text(&bed, "generation", "2\n");
+    sim_bed_expect_error(&bed, "outblob", EINVAL);
+    sim_bed_expect_error(&bed, "auxblob", EINVAL);
 }
 
 static void
 test_stale(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
     g_autoptr(GByteArray) first = NULL;
     g_autoptr(GByteArray) again = NULL;
     g_autoptr(GByteArray) second = NULL;
@@ -220,69 +220,69 @@ test_stale(void)
     guint8 head[100];
     int fd = -1;
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_mkdir(&bed);
-    tee_bed_put_inblob(&bed, 1);
-    first = tee_bed_get(&bed, "outblob");
-    again = tee_bed_get(&bed, "outblob");
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
+    sim_bed_put_inblob(&bed, 1);
+    first = sim_bed_get(&bed, "outblob");
+    again = sim_bed_get(&bed, "outblob");
     /* Signatures are randomised: the same bytes are the same report. */
     g_assert_cmpmem(first->data, first->len, again->data, again->len);
     g_assert_cmpuint(tee_sim_requests(bed.sim), ==, 1);
 
     /* A descriptor goes on reading what it began with; a new one gets the new report, and nobody
      * says EWOULDBLOCK. */
-    fd = tee_bed_open(&bed, "outblob", O_RDONLY);
+    fd = sim_bed_open(&bed, "outblob", O_RDONLY);
     g_assert_cmpint(read(fd, head, sizeof(head)), ==, sizeof(head));
-    tee_bed_put_inblob(&bed, 2);
+    sim_bed_put_inblob(&bed, 2);
     g_byte_array_unref(g_steal_pointer(&old));
-    old = tee_bed_get_fd(fd);
+    old = sim_bed_get_fd(fd);
     g_assert_cmpint(close(fd), ==, 0);
     g_assert_cmpmem(old->data, old->len, first->data + 100, first->len - 100);
-    second = tee_bed_get(&bed, "outblob");
+    second = sim_bed_get(&bed, "outblob");
     g_assert_cmpint(second->data[0x50], ==, 2);
     g_assert_cmpuint(tee_sim_requests(bed.sim), ==, 2);
-    tee_bed_expect_text(&bed, "generation", "2\n");
+    sim_bed_expect_text(&bed, "generation", "2\n");
     /* An attribute that is set makes the report stale too. */
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "1"), ==, 0);
-    tee_bed_expect_text(&bed, "generation", "3\n");
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "1"), ==, 0);
+    sim_bed_expect_text(&bed, "generation", "3\n");
     g_clear_pointer(&second, g_byte_array_unref);
-    second = tee_bed_get(&bed, "outblob");
+    second = sim_bed_get(&bed, "outblob");
     g_assert_cmpint(second->data[0x30], ==, 1);
 }
 
 static void
 test_texts(void)
 {
-    g_auto(TeeBed) bed = {0};
+    g_auto(SimBed) bed = {0};
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
     tee_sim_must(bed.sim, "svsm=on");
-    tee_bed_mkdir(&bed);
-    tee_bed_put_inblob(&bed, 1);
+    sim_bed_mkdir(&bed);
+    sim_bed_put_inblob(&bed, 1);
     /* The level of the kernel is 2, and the default of 0 is below it. */
-    tee_bed_expect_error(&bed, "outblob", EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "1"), ==, EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "4"), ==, EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "two"), ==, EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "99999999999"), ==, ERANGE);
-    tee_bed_expect_text(&bed, "generation", "1\n");
-    g_assert_cmpint(tee_bed_put_text(&bed, "privlevel", "0x2\n"), ==, 0);
-    tee_bed_expect_text(&bed, "generation", "2\n");
+    sim_bed_expect_error(&bed, "outblob", EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "1"), ==, EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "4"), ==, EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "two"), ==, EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "99999999999"), ==, ERANGE);
+    sim_bed_expect_text(&bed, "generation", "1\n");
+    g_assert_cmpint(sim_bed_put_text(&bed, "privlevel", "0x2\n"), ==, 0);
+    sim_bed_expect_text(&bed, "generation", "2\n");
     {
-        g_autoptr(GByteArray) out = tee_bed_get(&bed, "outblob");
+        g_autoptr(GByteArray) out = sim_bed_get(&bed, "outblob");
 
         g_assert_nonnull(out);
         g_assert_cmpint(out->data[0x30], ==, 2);
     }
     /* Anything is taken as a provider, and refused when it is asked. */
-    g_assert_cmpint(tee_bed_put_text(&bed, "service_provider", "tpm\n"), ==, 0);
-    tee_bed_expect_error(&bed, "outblob", EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "service_guid", "c476f1eb-0123-45a5-9641"), ==, EINVAL);
-    g_assert_cmpint(tee_bed_put_text(&bed, "service_manifest_version", "-1"), ==, EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "service_provider", "tpm\n"), ==, 0);
+    sim_bed_expect_error(&bed, "outblob", EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "service_guid", "c476f1eb-0123-45a5-9641"), ==, EINVAL);
+    g_assert_cmpint(sim_bed_put_text(&bed, "service_manifest_version", "-1"), ==, EINVAL);
 }
 
 static void
@@ -296,54 +296,54 @@ test_faults(void)
         {"EIO", EIO, TRUE},      {"ETIMEDOUT", ETIMEDOUT, TRUE}, {"EBADMSG", EBADMSG, TRUE},
         {"ENXIO", ENXIO, FALSE}, {"EINVAL", EINVAL, FALSE},      {"EINTR", EINTR, FALSE},
     };
-    g_auto(TeeBed) bed = {0};
-    g_auto(TeeBed) tdx = {0};
+    g_auto(SimBed) bed = {0};
+    g_auto(SimBed) tdx = {0};
 
-    if (!tee_bed_possible())
+    if (!sim_bed_possible())
         return;
-    tee_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
-    tee_bed_init(&tdx, &(TeeSimConfig){.type = TEE_SIM_TDX});
-    tee_bed_mkdir(&bed);
-    tee_bed_mkdir(&tdx);
-    tee_bed_put_inblob(&bed, 1);
-    tee_bed_put_inblob(&tdx, 1);
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_init(&tdx, &(TeeSimConfig){.type = TEE_SIM_TDX});
+    sim_bed_mkdir(&bed);
+    sim_bed_mkdir(&tdx);
+    sim_bed_put_inblob(&bed, 1);
+    sim_bed_put_inblob(&tdx, 1);
     for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
         g_autofree char *set = g_strdup_printf("fail-once=%s", faults[i].name);
         g_autoptr(GByteArray) out = NULL;
         g_autoptr(GByteArray) quote = NULL;
 
-        tee_bed_put_inblob(&bed, 2);
-        tee_bed_put_inblob(&tdx, 2);
+        sim_bed_put_inblob(&bed, 2);
+        sim_bed_put_inblob(&tdx, 2);
         tee_sim_must(bed.sim, set);
         tee_sim_must(tdx.sim, set);
-        tee_bed_expect_error(&bed, "outblob", faults[i].error);
-        tee_bed_expect_error(&tdx, "outblob", faults[i].error);
+        sim_bed_expect_error(&bed, "outblob", faults[i].error);
+        sim_bed_expect_error(&tdx, "outblob", faults[i].error);
         if (faults[i].wipes) {
-            tee_bed_expect_error(&bed, "outblob", ENOTTY);
-            tee_bed_expect_error(&bed, "auxblob", ENOTTY);
+            sim_bed_expect_error(&bed, "outblob", ENOTTY);
+            sim_bed_expect_error(&bed, "auxblob", ENOTTY);
             tee_sim_must(bed.sim, "reset=on");
         }
-        out = tee_bed_get(&bed, "outblob");
+        out = sim_bed_get(&bed, "outblob");
         g_assert_nonnull(out);
-        quote = tee_bed_get(&tdx, "outblob");
+        quote = sim_bed_get(&tdx, "outblob");
         g_assert_nonnull(quote);
     }
-    tee_bed_put_inblob(&tdx, 3);
+    sim_bed_put_inblob(&tdx, 3);
     tee_sim_must(tdx.sim, "busy=2");
-    tee_bed_expect_error(&tdx, "outblob", EBUSY);
-    tee_bed_expect_error(&tdx, "outblob", EBUSY);
+    sim_bed_expect_error(&tdx, "outblob", EBUSY);
+    sim_bed_expect_error(&tdx, "outblob", EBUSY);
     {
-        g_autoptr(GByteArray) quote = tee_bed_get(&tdx, "outblob");
+        g_autoptr(GByteArray) quote = sim_bed_get(&tdx, "outblob");
 
         g_assert_nonnull(quote);
     }
-    tee_bed_put_inblob(&tdx, 4);
+    sim_bed_put_inblob(&tdx, 4);
     tee_sim_must(tdx.sim, "trailing=16777216");
-    tee_bed_expect_error(&tdx, "outblob", EFBIG);
+    sim_bed_expect_error(&tdx, "outblob", EFBIG);
     tee_sim_must(tdx.sim, "trailing=70");
-    tee_bed_put_inblob(&tdx, 5);
+    sim_bed_put_inblob(&tdx, 5);
     tee_sim_must(tdx.sim, "empty-outblob=on");
-    tee_bed_expect_text(&tdx, "outblob", "");
+    sim_bed_expect_text(&tdx, "outblob", "");
 }
 
 int

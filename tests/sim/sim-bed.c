@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "sim/test-tee.h"
+#include "sim/sim-bed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 gboolean
-tee_bed_possible(void)
+sim_bed_possible(void)
 {
     const char *why = tee_sim_is_impossible();
 
@@ -18,7 +18,7 @@ tee_bed_possible(void)
 }
 
 void
-tee_bed_init(TeeBed *bed, const TeeSimConfig *config)
+sim_bed_init(SimBed *bed, const TeeSimConfig *config)
 {
     g_autoptr(GError) error = NULL;
     TeeSimConfig own = *config;
@@ -53,7 +53,7 @@ remove_tree(const char *path)
 }
 
 void
-tee_bed_clear(TeeBed *bed)
+sim_bed_clear(SimBed *bed)
 {
     if (bed->sim == NULL)
         return;
@@ -68,13 +68,13 @@ tee_bed_clear(TeeBed *bed)
     g_free(bed->report);
 }
 void
-tee_bed_mkdir(const TeeBed *bed)
+sim_bed_mkdir(const SimBed *bed)
 {
     g_assert_cmpint(g_mkdir(bed->report, 0700), ==, 0);
 }
 
 int
-tee_bed_open(const TeeBed *bed, const char *name, int flags)
+sim_bed_open(const SimBed *bed, const char *name, int flags)
 {
     g_autofree char *path = g_build_filename(bed->report, name, NULL);
 
@@ -82,9 +82,9 @@ tee_bed_open(const TeeBed *bed, const char *name, int flags)
 }
 
 int
-tee_bed_put(const TeeBed *bed, const char *name, const void *data, gsize size)
+sim_bed_put(const SimBed *bed, const char *name, const void *data, gsize size)
 {
-    int fd = tee_bed_open(bed, name, O_WRONLY);
+    int fd = sim_bed_open(bed, name, O_WRONLY);
     gssize written = 0;
     int result = 0;
 
@@ -97,22 +97,22 @@ tee_bed_put(const TeeBed *bed, const char *name, const void *data, gsize size)
 }
 
 int
-tee_bed_put_text(const TeeBed *bed, const char *name, const char *text)
+sim_bed_put_text(const SimBed *bed, const char *name, const char *text)
 {
-    return tee_bed_put(bed, name, text, strlen(text));
+    return sim_bed_put(bed, name, text, strlen(text));
 }
 
 void
-tee_bed_put_inblob(const TeeBed *bed, guint8 value)
+sim_bed_put_inblob(const SimBed *bed, guint8 value)
 {
     guint8 data[64];
 
     memset(data, value, sizeof(data));
-    g_assert_cmpint(tee_bed_put(bed, "inblob", data, sizeof(data)), ==, 0);
+    g_assert_cmpint(sim_bed_put(bed, "inblob", data, sizeof(data)), ==, 0);
 }
 
 GByteArray *
-tee_bed_get_fd(int fd)
+sim_bed_get_fd(int fd)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
     guint8 part[1000];
@@ -124,14 +124,14 @@ tee_bed_get_fd(int fd)
 }
 
 GByteArray *
-tee_bed_get(const TeeBed *bed, const char *name)
+sim_bed_get(const SimBed *bed, const char *name)
 {
-    int fd = tee_bed_open(bed, name, O_RDONLY);
+    int fd = sim_bed_open(bed, name, O_RDONLY);
     GByteArray *out = NULL;
     int error = 0;
 
     g_assert_cmpint(fd, >=, 0);
-    out = tee_bed_get_fd(fd);
+    out = sim_bed_get_fd(fd);
     error = errno;
     g_assert_cmpint(close(fd), ==, 0);
     errno = error;
@@ -139,18 +139,18 @@ tee_bed_get(const TeeBed *bed, const char *name)
 }
 
 void
-tee_bed_expect_text(const TeeBed *bed, const char *name, const char *text)
+sim_bed_expect_text(const SimBed *bed, const char *name, const char *text)
 {
-    g_autoptr(GByteArray) data = tee_bed_get(bed, name);
+    g_autoptr(GByteArray) data = sim_bed_get(bed, name);
 
     g_assert_nonnull(data);
     g_assert_cmpmem(data->data, data->len, text, strlen(text));
 }
 
 void
-tee_bed_expect_error(const TeeBed *bed, const char *name, int error)
+sim_bed_expect_error(const SimBed *bed, const char *name, int error)
 {
-    g_autoptr(GByteArray) data = tee_bed_get(bed, name);
+    g_autoptr(GByteArray) data = sim_bed_get(bed, name);
 
     g_assert_null(data);
     g_assert_cmpint(errno, ==, error);
