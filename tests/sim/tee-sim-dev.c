@@ -216,7 +216,7 @@ tee_sim_tdx_ioctl(TeeSim *sim, guint cmd, guint8 *data)
 
     if (cmd != TDX_CMD_GET_REPORT0)
         return -ENOTTY;
-    if (sim->sw[TEE_SIM_WIPED])
+    if (sim->sw[TEE_SIM_NO_TDREPORT])
         return -EIO;
     tee_sim_tdx_report(sim, request->data, request->report);
     return 0;

@@ -22,7 +22,8 @@
     X(BUSY, "busy", NULL, 0, "so many next requests end with EBUSY")                               \
     X(FAIL_ONCE, "fail-once", "none|EIO|ENXIO|EINVAL|ETIMEDOUT|EBADMSG|EINTR", 0,                  \
       "the next request ends so; EIO, ETIMEDOUT and EBADMSG wipe an SNP guest's key")              \
-    X(WIPED, "wiped", OFF_ON, 0, "the VMPCK is wiped: ENOTTY until it is off again")               \
+    X(WIPED, "wiped", OFF_ON, 0, "an SNP guest's VMPCK is wiped: ENOTTY until it is off again")    \
+    X(NO_TDREPORT, "no-tdreport", OFF_ON, 0, "TDX_CMD_GET_REPORT0 ends with EIO")                  \
     X(EMPTY_OUTBLOB, "empty-outblob", OFF_ON, 0, "a report of no bytes, and no error")             \
     X(TRAILING, "trailing", NULL, 0, "so many bytes behind the report; above 16 MiB: EFBIG")       \
     X(BAD_AUXBLOB, "bad-auxblob", OFF_ON, 0, "the certificate table points out of itself")         \

@@ -63,7 +63,7 @@ tee_sim_request(TeeSim *sim)
     int error = fail_once[sim->sw[TEE_SIM_FAIL_ONCE]];
 
     sim->requests++;
-    if (sim->sw[TEE_SIM_WIPED])
+    if (sim->sw[TEE_SIM_WIPED] && sim->type == TEE_SIM_SNP)
         return -ENOTTY;
     if (sim->sw[TEE_SIM_BUSY] > 0) {
         sim->sw[TEE_SIM_BUSY]--;

@@ -311,7 +311,9 @@ test_td_registers(void)
     static const guint8 digest[64] = {1, 2, 3};
     g_auto(SimBed) bed = {0};
     guint8 value[48], wanted[48], measurement[48];
+    guint8 io[64 + 1024] = {0};
     CvsTdReport report;
+    int fd = -1;
 
     if (!sim_bed_possible())
         return;
@@ -342,6 +344,13 @@ test_td_registers(void)
     g_assert_cmpint(put_mr(&bed, "mrtd:sha384", digest, 48, 0), ==, -EACCES);
     get_mr(&bed, "rtmr3:sha384", value);
     g_assert_cmpmem(value, 48, wanted, 48);
+
+    tee_sim_must(bed.sim, "no-tdreport=on");
+    fd = open_path(bed.mount, "dev/tdx_guest", O_RDWR);
+    g_assert_cmpint(ioctl(fd, TDX_CMD_GET_REPORT0, io), ==, -1);
+    g_assert_cmpint(errno, ==, EIO);
+    g_assert_cmpint(close(fd), ==, 0);
+    tee_sim_must(bed.sim, "reset=on");
 
     /* By another way: the file shows it late, the TDREPORT at once. */
     tee_sim_extend(bed.sim, 3, digest);
