@@ -267,8 +267,6 @@ make(TeeSim *sim, TsmReport *report)
 
     if (!has_provider(sim))
         return -ENXIO;
-    if (report->inblob_size == 0)
-        return -EINVAL;
     if (report->out && report->read_generation == report->write_generation)
         return 0;
     drop_blobs(report);

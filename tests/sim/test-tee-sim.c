@@ -256,6 +256,9 @@ static void
 test_texts(void)
 {
     g_auto(SimBed) bed = {0};
+    g_autoptr(GBytes) ek = NULL;
+    g_autoptr(GError) error = NULL;
+    guint8 key[314];
 
     if (!sim_bed_possible())
         return;
@@ -279,6 +282,17 @@ test_texts(void)
         g_assert_cmpint(out->data[0x30], ==, 2);
     }
     /* Anything is taken as a provider, and refused when it is asked. */
+    memset(key, 0x5a, sizeof(key));
+    ek = g_bytes_new(key, sizeof(key));
+    (void)tee_sim_set_keys(bed.sim, ek, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(sim_bed_put_text(&bed, "service_provider", "svsm\n"), ==, 0);
+    {
+        g_autoptr(GByteArray) out = sim_bed_get(&bed, "outblob");
+
+        g_assert_nonnull(out);
+        g_assert_cmpint(out->data[0x30], ==, 0);
+    }
     g_assert_cmpint(sim_bed_put_text(&bed, "service_provider", "tpm\n"), ==, 0);
     sim_bed_expect_error(&bed, "outblob", EINVAL);
     g_assert_cmpint(sim_bed_put_text(&bed, "service_guid", "c476f1eb-0123-45a5-9641"), ==, EINVAL);
