@@ -112,7 +112,10 @@ typedef enum {
     X(TDX_MODULE_UNKNOWN, "TdxModuleUnknown", "Intel lists no TDX module of this version")         \
     X(TDX_MODULE_MISMATCH, "TdxModuleMismatch", "the TDX module has another signer or attributes") \
     X(TCB_NOT_SUPPORTED, "TcbNotSupported", "below every TCB level that Intel lists")              \
-    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")
+    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")                               \
+    X(MALFORMED, "Malformed", "a file breaks its format")                                          \
+    X(REPORT_DATA_MISMATCH, "ReportDataMismatch", "the report was made for other report data")     \
+    X(HCL_VMPL, "HclVmpl", "the report is not the paravisor's: it was made for another VMPL")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
