@@ -113,6 +113,49 @@ typedef enum {
     X(TDX_MODULE_MISMATCH, "TdxModuleMismatch", "the TDX module has another signer or attributes") \
     X(TCB_NOT_SUPPORTED, "TcbNotSupported", "below every TCB level that Intel lists")              \
     X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")                               \
+    X(NOT_VERIFIED, "NotVerified", "nothing shows that the report was verified")                   \
+    X(CLAIM_MISSING, "ClaimMissing", "a rule of the profile is about a claim that is not there")   \
+    X(CLAIM_MALFORMED, "ClaimMalformed", "a claim has another type than it must have")             \
+    X(TEE_TYPE_REFUSED, "TeeTypeRefused", "the profile does not take this kind of TEE")            \
+    X(MEASUREMENT_UNLISTED, "MeasurementUnlisted",                                                 \
+      "the profile does not list the launch measurement")                                          \
+    X(DEBUG_ALLOWED, "DebugAllowed", "the host may read and change the guest's memory")            \
+    X(MIGRATION_ALLOWED, "MigrationAllowed", "a migration agent or service TD may move the guest") \
+    X(SMT_ALLOWED, "SmtAllowed", "SMT is on, or the guest may run where it is on")                 \
+    X(TEST_ROOTS, "TestRoots", "test roots were allowed, and the profile does not take them")      \
+    X(LINE_REFUSED, "LineRefused", "the profile does not take this product line")                  \
+    X(TCB_BELOW_FLOOR, "TcbBelowFloor", "a component of REPORTED_TCB is below its floor")          \
+    X(FIRMWARE_TOO_OLD, "FirmwareTooOld", "the SNP firmware is older than the profile wants")      \
+    X(GUEST_SVN_TOO_LOW, "GuestSvnTooLow", "GUEST_SVN of the ID block is below its floor")         \
+    X(VMPL_REFUSED, "VmplRefused", "the report was made for another privilege level")              \
+    X(SIGNING_KEY_REFUSED, "SigningKeyRefused",                                                    \
+      "the profile does not take this kind of signing key")                                        \
+    X(CHIP_UNLISTED, "ChipUnlisted",                                                               \
+      "the profile does not list the chip, or the report names none")                              \
+    X(PROVIDER_UNLISTED, "ProviderUnlisted", "the profile does not list the provider of the VLEK") \
+    X(ID_KEY_UNLISTED, "IdKeyUnlisted", "the profile does not list the key of the ID block")       \
+    X(AUTHOR_KEY_UNLISTED, "AuthorKeyUnlisted", "the profile does not list the author key")        \
+    X(HOST_DATA_UNLISTED, "HostDataUnlisted", "the profile does not list the HOST_DATA")           \
+    X(POLICY_BIT_REFUSED, "PolicyBitRefused",                                                      \
+      "a bit of the guest policy is not as the profile wants it")                                  \
+    X(PLATFORM_REFUSED, "PlatformRefused",                                                         \
+      "a bit of PLATFORM_INFO is not as the profile wants it")                                     \
+    X(MITIGATION_MISSING, "MitigationMissing",                                                     \
+      "the firmware lacks a mitigation that the profile wants")                                    \
+    X(TCB_STATUS_REFUSED, "TcbStatusRefused", "the profile does not take this TCB status")         \
+    X(TCB_DATE_TOO_OLD, "TcbDateTooOld", "the TCB level is older than the profile wants")          \
+    X(SEAM_UNLISTED, "SeamUnlisted", "the profile does not list the TDX module")                   \
+    X(ATTRIBUTES_REFUSED, "AttributesRefused", "a bit of TDATTRIBUTES is not as it must be")       \
+    X(XFAM_REFUSED, "XfamRefused", "a bit of XFAM is not as the profile wants it")                 \
+    X(CONFIG_ID_UNLISTED, "ConfigIdUnlisted", "the profile does not list the MRCONFIGID")          \
+    X(OWNER_UNLISTED, "OwnerUnlisted", "the profile does not list the MROWNER")                    \
+    X(OWNER_CONFIG_UNLISTED, "OwnerConfigUnlisted", "the profile does not list the MROWNERCONFIG") \
+    X(RTMR_DIFFERS, "RtmrDiffers", "the RTMR's value is none that the profile lists")              \
+    X(RTMRS_UNUSED, "RtmrsUnused", "all RTMRs are zero here, so that they describe nothing")       \
+    X(SERVICE_TD_UNLISTED, "ServiceTdUnlisted", "the profile does not list the bound service TDs") \
+    X(CRL_MISSING, "CrlMissing", "the profile wants a revocation list and there is none")          \
+    X(COLLATERAL_TOO_OLD, "CollateralTooOld", "the collateral is older than the profile wants")    \
+    X(NOT_ATTESTED, "NotAttested", "the profile asks for a TEE, and none was attested")            \
     X(MALFORMED, "Malformed", "a file breaks its format")                                          \
     X(REPORT_DATA_MISMATCH, "ReportDataMismatch", "the report was made for other report data")     \
     X(HCL_VMPL, "HclVmpl", "the report is not the paravisor's: it was made for another VMPL")

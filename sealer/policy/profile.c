@@ -2,6 +2,7 @@
 #include "policy/profile.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "policy/value.h"
 
 #include <string.h>
 
@@ -25,7 +26,33 @@ cvs_profile_unref(CvsProfile *profile)
         return;
     g_free(profile->name);
     g_free(profile->description);
+    cvs_tee_rules_clear(&profile->tee);
     g_free(profile);
+}
+
+/* With the default of each key. */
+static CvsProfile *
+profile_new(const char *name)
+{
+    CvsProfile *profile = g_new0(CvsProfile, 1);
+
+    g_atomic_ref_count_init(&profile->refs);
+    profile->name = g_strdup(name);
+    profile->description = g_strdup("");
+    profile->bank = CVS_SHA256;
+    profile->pin_min_length = PIN_MINIMUM_LENGTH_DEFAULT;
+    return profile;
+}
+
+CvsProfile *
+cvs_profile_strict_new(void)
+{
+    CvsProfile *profile = profile_new("(built-in)");
+
+    /* Whoever judges a report without a profile has named its roots himself. */
+    profile->tee.rules[CVS_TEE_ALLOW_TEST_ROOTS] = (CvsTeeRule){.given = TRUE, .number = 1};
+    profile->tee.rules[CVS_TEE_GRACE] = (CvsTeeRule){.given = TRUE, .number = 0};
+    return profile;
 }
 
 gboolean
@@ -35,47 +62,6 @@ cvs_profile_name_is_valid(const char *name)
         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
     return length > 0 && length <= NAME_MAX_BYTES && name[length] == '\0' && name[0] != '.';
-}
-
-/* A piece of the file for an error message: short, and without what a terminal would obey. */
-static char *
-quote(const char *text)
-{
-    GString *out = g_string_new("\"");
-    guint n = 0;
-
-    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-
-        if (++n > 40) {
-            g_string_append(out, "...");
-            break;
-        }
-        g_string_append_unichar(out, g_unichar_isprint(c) ? c : '?');
-    }
-    g_string_append_c(out, '"');
-    return g_string_free(out, FALSE);
-}
-
-static gboolean
-bad_value(GError **error, const char *value, const char *wanted)
-{
-    g_autofree char *quoted = quote(value);
-
-    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s is not %s", quoted, wanted);
-    return FALSE;
-}
-
-static gboolean
-parse_boolean(const char *value, gboolean *ret, GError **error)
-{
-    if (g_str_equal(value, "yes") || g_str_equal(value, "true"))
-        *ret = TRUE;
-    else if (g_str_equal(value, "no") || g_str_equal(value, "false"))
-        *ret = FALSE;
-    else
-        return bad_value(error, value, "yes or no");
-    return TRUE;
 }
 
 static gboolean
@@ -88,7 +74,7 @@ parse_rule(const char *value, CvsProfileRule *ret, GError **error)
     else if (g_str_equal(value, "forbidden"))
         *ret = CVS_PROFILE_FORBIDDEN;
     else
-        return bad_value(error, value, "optional, required or forbidden");
+        return cvs_value_bad(error, value, "optional, required or forbidden");
     return TRUE;
 }
 
@@ -98,7 +84,7 @@ parse_description(CvsProfile *profile, const char *value, GError **error)
     /* It is shown in terminals. */
     for (const char *p = value; *p; p = g_utf8_next_char(p))
         if (!g_unichar_isprint(g_utf8_get_char(p)))
-            return bad_value(error, value, "one line of printable text");
+            return cvs_value_bad(error, value, "one line of printable text");
     g_free(profile->description);
     profile->description = g_strdup(value);
     return TRUE;
@@ -129,7 +115,7 @@ parse_required_pcrs(CvsProfile *profile, const char *value, GError **error)
 static gboolean
 parse_allow_unmeasured(CvsProfile *profile, const char *value, GError **error)
 {
-    return parse_boolean(value, &profile->allow_unmeasured, error);
+    return cvs_value_boolean(value, &profile->allow_unmeasured, error);
 }
 
 static gboolean
@@ -144,7 +130,8 @@ parse_pin_minimum_length(CvsProfile *profile, const char *value, GError **error)
     guint64 length;
 
     if (!g_ascii_string_to_unsigned(value, 10, 1, PIN_MINIMUM_LENGTH_MAX, &length, NULL))
-        return bad_value(error, value, "a number from 1 to " G_STRINGIFY(PIN_MINIMUM_LENGTH_MAX));
+        return cvs_value_bad(error, value,
+                             "a number from 1 to " G_STRINGIFY(PIN_MINIMUM_LENGTH_MAX));
     profile->pin_min_length = (guint)length;
     return TRUE;
 }
@@ -155,7 +142,11 @@ parse_recovery(CvsProfile *profile, const char *value, GError **error)
     return parse_rule(value, &profile->recovery, error);
 }
 
+/* The groups of the table below; behind them come those of tee-rules.h. */
 static const char *const groups[] = {"Profile", "Registers", "Secrets"};
+
+#define N_OWN_GROUPS G_N_ELEMENTS(groups)
+#define N_GROUPS (N_OWN_GROUPS + CVS_TEE_N_GROUPS)
 
 enum {
     KEY_DESCRIPTION,
@@ -189,10 +180,38 @@ typedef struct {
     CvsProfile *profile;
     const char *file;
     guint line;
-    guint group; /* index into groups, G_N_ELEMENTS(groups) before the first */
-    guint group_line[G_N_ELEMENTS(groups)];
-    guint key_line[N_KEYS];
+    guint group; /* N_GROUPS before the first */
+    guint group_line[N_GROUPS];
+    guint key_line[N_KEYS + CVS_TEE_N_KEYS];
 } Scan;
+
+static const char *
+group_name(guint group)
+{
+    return group < N_OWN_GROUPS ? groups[group]
+                                : cvs_tee_group_name((CvsTeeGroup)(group - N_OWN_GROUPS));
+}
+
+static guint
+key_group(guint key)
+{
+    return key < N_KEYS ? keys[key].group
+                        : (guint)(N_OWN_GROUPS + cvs_tee_key_group((CvsTeeKey)(key - N_KEYS)));
+}
+
+static const char *
+key_name(guint key)
+{
+    return key < N_KEYS ? keys[key].name : cvs_tee_key_name((CvsTeeKey)(key - N_KEYS));
+}
+
+static gboolean
+key_parse(guint key, CvsProfile *profile, const char *value, GError **error)
+{
+    return key < N_KEYS
+               ? keys[key].parse(profile, value, error)
+               : cvs_tee_rules_parse(&profile->tee, (CvsTeeKey)(key - N_KEYS), value, error);
+}
 
 static void set_error_at(GError **error, const Scan *scan, guint line, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
@@ -212,10 +231,10 @@ set_error_at(GError **error, const Scan *scan, guint line, const char *format, .
 static gboolean
 scan_group(Scan *scan, const char *name, GError **error)
 {
-    g_autofree char *quoted = quote(name);
+    g_autofree char *quoted = cvs_value_quote(name);
 
-    for (guint i = 0; i < G_N_ELEMENTS(groups); i++) {
-        if (!g_str_equal(name, groups[i]))
+    for (guint i = 0; i < N_GROUPS; i++) {
+        if (!g_str_equal(name, group_name(i)))
             continue;
         if (scan->group_line[i] != 0) {
             set_error_at(error, scan, scan->line, "the group [%s] is there already, in line %u",
@@ -224,11 +243,12 @@ scan_group(Scan *scan, const char *name, GError **error)
         }
         scan->group = i;
         scan->group_line[i] = scan->line;
+        scan->profile->tee.present |= i >= N_OWN_GROUPS;
         return TRUE;
     }
     set_error_at(error, scan, scan->line,
-                 "unknown group %s; there are [Profile], [Registers] "
-                 "and [Secrets]",
+                 "unknown group %s; there are [Profile], [Registers], [Secrets], [TEE], [SNP], "
+                 "[TDX] and [Collateral]",
                  quoted);
     return FALSE;
 }
@@ -245,7 +265,7 @@ unescape(const char *raw, GError **error)
     value = g_key_file_get_string(file, "g", "k", &local);
     /* With an error it can still give a string. */
     if (local) {
-        bad_value(error, raw, "text with valid escapes (\\s \\n \\t \\r \\\\)");
+        cvs_value_bad(error, raw, "text with valid escapes (\\s \\n \\t \\r \\\\)");
         return NULL;
     }
     return g_steal_pointer(&value);
@@ -254,16 +274,16 @@ unescape(const char *raw, GError **error)
 static gboolean
 scan_key(Scan *scan, const char *name, const char *raw, GError **error)
 {
-    g_autofree char *quoted = quote(name);
+    g_autofree char *quoted = cvs_value_quote(name);
     g_autofree char *value = NULL;
     g_autoptr(GError) local = NULL;
 
-    if (scan->group == G_N_ELEMENTS(groups)) {
+    if (scan->group == N_GROUPS) {
         set_error_at(error, scan, scan->line, "the key %s stands before the first group", quoted);
         return FALSE;
     }
-    for (guint i = 0; i < N_KEYS; i++) {
-        if (keys[i].group != scan->group || !g_str_equal(name, keys[i].name))
+    for (guint i = 0; i < N_KEYS + CVS_TEE_N_KEYS; i++) {
+        if (key_group(i) != scan->group || !g_str_equal(name, key_name(i)))
             continue;
         if (scan->key_line[i] != 0) {
             set_error_at(error, scan, scan->line, "the key %s is there already, in line %u", name,
@@ -272,14 +292,14 @@ scan_key(Scan *scan, const char *name, const char *raw, GError **error)
         }
         scan->key_line[i] = scan->line;
         value = unescape(raw, &local);
-        if (value == NULL || !keys[i].parse(scan->profile, value, &local)) {
+        if (value == NULL || !key_parse(i, scan->profile, value, &local)) {
             set_error_at(error, scan, scan->line, "%s: %s", name, local->message);
             return FALSE;
         }
         return TRUE;
     }
     set_error_at(error, scan, scan->line, "unknown key %s in the group [%s]", quoted,
-                 groups[scan->group]);
+                 group_name(scan->group));
     return FALSE;
 }
 
@@ -301,13 +321,29 @@ scan_line(Scan *scan, char *line, GError **error)
 
     equals = strchr(line, '=');
     if (equals == NULL || equals == line) {
-        quoted = quote(line);
+        quoted = cvs_value_quote(line);
         set_error_at(error, scan, scan->line, "%s is no group, no KEY=VALUE and no # comment",
                      quoted);
         return FALSE;
     }
     *equals = '\0';
     return scan_key(scan, g_strchomp(line), g_strchug(equals + 1), error);
+}
+
+/* A group whose TEE is not taken would look as if it protected something. That the other TEE has no
+ * group of its own is for Types= to say, not for its absence. */
+static gboolean
+check_types(const Scan *scan, CvsTeeGroup group, const char *type, GError **error)
+{
+    const CvsTeeRules *rules = &scan->profile->tee;
+    guint line = scan->group_line[N_OWN_GROUPS + group];
+
+    if (line == 0 || (rules->rules[CVS_TEE_TYPES].given && cvs_tee_rules_take_type(rules, type)))
+        return TRUE;
+    set_error_at(error, scan, line,
+                 "the group [%s] needs the key Types in the group [TEE], with %s among its values",
+                 cvs_tee_group_name(group), type);
+    return FALSE;
 }
 
 /* What no single line shows. */
@@ -335,7 +371,8 @@ check_whole(const Scan *scan, GError **error)
                      g_bit_nth_lsf(resettable, -1));
         return FALSE;
     }
-    return TRUE;
+    return check_types(scan, CVS_TEE_GROUP_SNP, "snp", error) &&
+           check_types(scan, CVS_TEE_GROUP_TDX, "tdx", error);
 }
 
 /* The line in which the offset lies. */
@@ -352,17 +389,11 @@ line_of(const char *data, gsize offset)
 CvsProfile *
 cvs_profile_parse(const char *name, const char *file, const void *data, gsize size, GError **error)
 {
-    g_autoptr(CvsProfile) profile = g_new0(CvsProfile, 1);
+    g_autoptr(CvsProfile) profile = profile_new(name);
     g_auto(GStrv) lines = NULL;
     g_autofree char *text = NULL;
     const char *end;
-    Scan scan = {.profile = profile, .file = file, .group = G_N_ELEMENTS(groups)};
-
-    g_atomic_ref_count_init(&profile->refs);
-    profile->name = g_strdup(name);
-    profile->description = g_strdup("");
-    profile->bank = CVS_SHA256;
-    profile->pin_min_length = PIN_MINIMUM_LENGTH_DEFAULT;
+    Scan scan = {.profile = profile, .file = file, .group = N_GROUPS};
 
     if (size > CVS_PROFILE_SIZE_MAX) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,

@@ -5,6 +5,7 @@
  * text; cvmseal.policy(5). NAME.policy is looked for in the administrator's folder, then in the
  * shipped one; the first found is the whole profile, nothing is merged. */
 
+#include "policy/tee-rules.h"
 #include "tpm/pcr.h"
 
 #include <glib.h>
@@ -17,17 +18,19 @@ typedef enum {
 
 typedef struct {
     gatomicrefcount refs;
-    char *name;          /* without ".policy" */
-    char *description;   /* for `cvmseal status` */
+    char *name;        /* without ".policy" */
+    char *description; /* for `cvmseal status` */
     /* [Registers] */
-    guint32 pcrs;          /* PCRs=      the default selection at sealing; never 0 */
-    CvsHash bank;          /* PCRBank=   the default bank */
-    guint32 required_pcrs; /* RequirePCRs=  every key has at least these; 0: any */
+    guint32 pcrs;              /* PCRs=      the default selection at sealing; never 0 */
+    CvsHash bank;              /* PCRBank=   the default bank */
+    guint32 required_pcrs;     /* RequirePCRs=  every key has at least these; 0: any */
     gboolean allow_unmeasured; /* AllowUnmeasured=  what PcrUnmeasured refuses is let through */
     /* [Secrets] */
     CvsProfileRule pin;      /* PIN= optional, required, forbidden */
     guint pin_min_length;    /* PINMinimumLength=  characters, 1 to 32, default 4 */
     CvsProfileRule recovery; /* RecoveryKey= optional, required, forbidden */
+    /* [TEE], [SNP], [TDX], [Collateral] */
+    CvsTeeRules tee;
 } CvsProfile;
 
 CvsProfile *cvs_profile_ref(CvsProfile *profile);
@@ -42,10 +45,15 @@ gboolean cvs_profile_name_is_valid(const char *name);
 
 /* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown
  * group or key, a group or key given twice, a value out of range, bytes that are no text, a profile
- * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=.
- * TooLarge. */
+ * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=, [SNP]
+ * or [TDX] whose type Types= does not name. TooLarge. */
 CvsProfile *cvs_profile_parse(const char *name, const char *file, const void *data, gsize size,
                               GError **error);
+
+/* The profile by which a report is judged that comes without one. Refused are: debug, migration
+ * (MIGRATABLE too), any TCB status but UpToDate, outdated collateral. All else is only a claim: a
+ * missing CRL, test roots, VMPL, a bound service TD. It has no registers to seal to. */
+CvsProfile *cvs_profile_strict_new(void);
 
 /* The profile's folders, most important first; NULL-terminated. A folder that is not there is an
  * empty one; links are not followed. InvalidArgument for what is no name, and, with the reason

@@ -17,6 +17,27 @@ check_required_pcrs(const CvsProfile *profile, guint32 mask, GError *refusal)
     return lacking == 0;
 }
 
+/* Nothing here attests, so that a profile which wants a TEE can accept no state at all. */
+static gboolean
+check_attestation(const CvsProfile *profile, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    if (!profile->tee.present)
+        return TRUE;
+    refusal =
+        g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                    "profile %s asks for a TEE ([TEE], [SNP], [TDX] or [Collateral]), and this "
+                    "version seals and releases keys without attestation: take these groups "
+                    "out of it, or use another profile",
+                    profile->name);
+    cvs_error_add_reason(refusal, CVS_REASON_NOT_ATTESTED, NULL, NULL,
+                         "profile %s asks for a TEE, and none is attested by this version",
+                         profile->name);
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return FALSE;
+}
+
 /* Characters of UTF-8; of anything else, the bytes that do not look like the rest of one. */
 static gsize
 count_characters(const CvsSecret *pin)
@@ -34,6 +55,8 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
 {
     g_autoptr(GError) refusal = NULL;
 
+    if (!check_attestation(profile, error))
+        return FALSE;
     if (selection->mask == 0) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "no PCR is selected: such a key would open in any state");
@@ -92,6 +115,8 @@ cvs_conditions_check_slot(const CvsRelease *release, const CvsTpm2Slot *slot, GE
         g_propagate_error(error, g_steal_pointer(&refusal));
         return FALSE;
     }
+    if (!check_attestation(profile, error))
+        return FALSE;
 
     refusal =
         g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);

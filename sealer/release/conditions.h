@@ -2,7 +2,9 @@
 #pragma once
 
 /* What a profile asks of a key: of one that is about to be sealed, and, since a profile can be
- * tightened later, of each slot again when it is to be released. */
+ * tightened later, of each slot again when it is to be released. A profile that asks for a TEE
+ * (policy/tee-rules.h) is NotSupported in both, with the reason NotAttested: its rules are never
+ * passed over. */
 
 #include "release/release.h"
 

@@ -14,39 +14,57 @@ cvs_refusal_count(const GError *refusal)
     return cvs_error_get_reasons(refusal)->len;
 }
 
-static int
-code_of_reason(const CvsReason *reason)
-{
-    const char *const missing[] = {CVS_REASON_COLLATERAL_MISSING, CVS_REASON_CHAIN_INCOMPLETE};
-    const char *const expired[] = {CVS_REASON_CERT_EXPIRED, CVS_REASON_CRL_STALE,
-                                   CVS_REASON_COLLATERAL_EXPIRED};
+/* From the gravest class to the least; what is in none is graver than all. */
+static const struct {
+    int code;
+    const char *const reasons[25];
+} classes[] = {
+    {CVS_ERROR_TEE_REFUSED, {CVS_REASON_TEE_TYPE_REFUSED,    CVS_REASON_MEASUREMENT_UNLISTED,
+                             CVS_REASON_DEBUG_ALLOWED,       CVS_REASON_MIGRATION_ALLOWED,
+                             CVS_REASON_SMT_ALLOWED,         CVS_REASON_LINE_REFUSED,
+                             CVS_REASON_GUEST_SVN_TOO_LOW,   CVS_REASON_VMPL_REFUSED,
+                             CVS_REASON_SIGNING_KEY_REFUSED, CVS_REASON_CHIP_UNLISTED,
+                             CVS_REASON_PROVIDER_UNLISTED,   CVS_REASON_ID_KEY_UNLISTED,
+                             CVS_REASON_AUTHOR_KEY_UNLISTED, CVS_REASON_HOST_DATA_UNLISTED,
+                             CVS_REASON_POLICY_BIT_REFUSED,  CVS_REASON_PLATFORM_REFUSED,
+                             CVS_REASON_SEAM_UNLISTED,       CVS_REASON_ATTRIBUTES_REFUSED,
+                             CVS_REASON_XFAM_REFUSED,        CVS_REASON_CONFIG_ID_UNLISTED,
+                             CVS_REASON_OWNER_UNLISTED,      CVS_REASON_OWNER_CONFIG_UNLISTED,
+                             CVS_REASON_RTMR_DIFFERS,        CVS_REASON_RTMRS_UNUSED,
+                             CVS_REASON_SERVICE_TD_UNLISTED}},
+    {CVS_ERROR_TCB_TOO_OLD,
+     {CVS_REASON_TCB_BELOW_FLOOR, CVS_REASON_FIRMWARE_TOO_OLD, CVS_REASON_MITIGATION_MISSING,
+      CVS_REASON_TCB_STATUS_REFUSED, CVS_REASON_TCB_DATE_TOO_OLD}},
+    {CVS_ERROR_COLLATERAL_MISSING,
+     {CVS_REASON_COLLATERAL_MISSING, CVS_REASON_CHAIN_INCOMPLETE, CVS_REASON_CRL_MISSING}},
+    {CVS_ERROR_COLLATERAL_EXPIRED,
+     {CVS_REASON_CERT_EXPIRED, CVS_REASON_CRL_STALE, CVS_REASON_COLLATERAL_EXPIRED,
+      CVS_REASON_COLLATERAL_TOO_OLD}},
+    {CVS_ERROR_TEE_REFUSED, {CVS_REASON_CLAIM_MISSING}},
+};
 
-    for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
-        if (g_str_equal(reason->code, missing[i]))
-            return CVS_ERROR_COLLATERAL_MISSING;
+/* Index into classes, -1 for what is in none. */
+static int
+class_of_reason(const CvsReason *reason)
+{
+    for (int i = 0; i < (int)G_N_ELEMENTS(classes); i++) {
+        for (gsize j = 0; j < G_N_ELEMENTS(classes[i].reasons) && classes[i].reasons[j]; j++) {
+            if (g_str_equal(reason->code, classes[i].reasons[j]))
+                return i;
+        }
     }
-    for (gsize i = 0; i < G_N_ELEMENTS(expired); i++) {
-        if (g_str_equal(reason->code, expired[i]))
-            return CVS_ERROR_COLLATERAL_EXPIRED;
-    }
-    return CVS_ERROR_ATTESTATION_FAILED;
+    return -1;
 }
 
-/* The gravest wins: a forged certificate that is out of date too is not a matter of its date. */
+/* A forged certificate that is out of date too is not a matter of its date. */
 static int
 gravest(const GPtrArray *reasons)
 {
-    int code = CVS_ERROR_COLLATERAL_EXPIRED;
+    int class = G_N_ELEMENTS(classes) - 1;
 
-    for (guint i = 0; i < reasons->len; i++) {
-        int next = code_of_reason(g_ptr_array_index(reasons, i));
-
-        if (next == CVS_ERROR_ATTESTATION_FAILED)
-            return next;
-        if (next == CVS_ERROR_COLLATERAL_MISSING)
-            code = next;
-    }
-    return code;
+    for (guint i = 0; i < reasons->len; i++)
+        class = MIN(class, class_of_reason(g_ptr_array_index(reasons, i)));
+    return class < 0 ? CVS_ERROR_ATTESTATION_FAILED : classes[class].code;
 }
 
 gboolean

@@ -12,6 +12,15 @@ guint cvs_refusal_count(const GError *refusal);
 
 /* Frees a refusal that has no reason and returns TRUE. Else it moves into error and FALSE is
  * returned: the message is "WHAT is refused: " and the first reason's detail, with the number of
- * the others. The code is CollateralMissing or CollateralExpired if nothing worse than a missing or
- * an outdated certificate or CRL was found, else AttestationFailed. error may be NULL. */
+ * the others. The code is that of the gravest reason, in this order:
+ *
+ *   AttestationFailed   every reason that is not named below: the evidence is no evidence
+ *   TeeRefused          what the profile refuses (policy/appraisal.h)
+ *   TcbTooOld           TcbBelowFloor, FirmwareTooOld, MitigationMissing, TcbStatusRefused,
+ *                       TcbDateTooOld
+ *   CollateralMissing   CollateralMissing, ChainIncomplete, CrlMissing
+ *   CollateralExpired   CertExpired, CrlStale, CollateralExpired, CollateralTooOld
+ *   TeeRefused          ClaimMissing: a claim may be missing because its certificate is
+ *
+ * error may be NULL. */
 gboolean cvs_refusal_end(GError *refusal, const char *what, GError **error);

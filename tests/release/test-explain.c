@@ -106,6 +106,24 @@ test_everything_wrong(void)
                         wanted[i]);
 }
 
+/* A profile whose rules nobody judges here does not let the key look as if it opened. */
+static void
+test_tee_profile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(json_t) json = NULL;
+    const json_t *reasons = NULL;
+
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[TEE]\n");
+    json = explain(bed, "db");
+    g_assert_true(json_is_false(json_object_get(json, "opens")));
+    reasons = json_object_get(slot_of(json, 0), "reasons");
+    g_assert_cmpuint(json_array_size(reasons), ==, 1);
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(reasons, 0), "code")), ==,
+                    "NotAttested");
+}
+
 /* A TPM that was cleared, or a fresh one, has no root key yet: that is told, and none is made. */
 static void
 test_no_srk(void)
@@ -169,6 +187,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/explain/opens", test_opens);
     g_test_add_func("/release/explain/pcr-differs", test_pcr_differs);
     g_test_add_func("/release/explain/everything-wrong", test_everything_wrong);
+    g_test_add_func("/release/explain/tee-profile", test_tee_profile);
     g_test_add_func("/release/explain/no-srk", test_no_srk);
     g_test_add_func("/release/explain/bank-gone", test_bank_gone);
     g_test_add_func("/release/explain/no-such-key", test_no_such_key);

@@ -223,6 +223,24 @@ test_tightened_profile(void)
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
 }
 
+/* The key opens, and still nothing is sealed under rules that nobody judges. */
+static void
+test_tee_profile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {0};
+
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[TEE]\nTypes=snp tdx\n");
+    g_assert_false(cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_NOT_ATTESTED));
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
+    bed_assert_opens(bed, "db", NULL);
+}
+
 static void
 test_unmeasured(void)
 {
@@ -417,6 +435,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/reseal/pin", test_pin);
     g_test_add_func("/release/reseal/pin-is-kept", test_pin_is_kept_with_recovery_key);
     g_test_add_func("/release/reseal/tightened-profile", test_tightened_profile);
+    g_test_add_func("/release/reseal/tee-profile", test_tee_profile);
     g_test_add_func("/release/reseal/unmeasured", test_unmeasured);
     g_test_add_func("/release/reseal/other-tpm", test_other_tpm);
     g_test_add_func("/release/reseal/no-such-key", test_no_such_key);

@@ -203,6 +203,15 @@ test_profile_rules(void)
          {.pin = short_umlauts},
          CVS_ERROR_INVALID_ARGUMENT,
          NULL},
+        {"[Registers]\nPCRs=0\n[TEE]\n", {0}, CVS_ERROR_NOT_SUPPORTED, CVS_REASON_NOT_ATTESTED},
+        {"[Registers]\nPCRs=0\n[TEE]\nTypes=none\n",
+         {0},
+         CVS_ERROR_NOT_SUPPORTED,
+         CVS_REASON_NOT_ATTESTED},
+        {"[Registers]\nPCRs=0\n[Collateral]\nCRL=optional\n",
+         {.pin = pin, .want_recovery_key = TRUE},
+         CVS_ERROR_NOT_SUPPORTED,
+         CVS_REASON_NOT_ATTESTED},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

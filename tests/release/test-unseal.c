@@ -261,6 +261,13 @@ test_profile_tightened(void)
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_PROFILE_MISSING));
     g_clear_error(&error);
 
+    /* Nothing here can judge that, and it is not passed over. */
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[TEE]\nTypes=snp\n");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_NOT_ATTESTED), ==, 1);
+    g_assert_nonnull(strstr(error->message, "profile default asks for a TEE"));
+    g_clear_error(&error);
+
     profile = g_build_filename(bed->policies, "default.policy", NULL);
     g_assert_cmpint(g_remove(profile), ==, 0);
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TEE_REFUSED);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The part of a profile that is about the TEE: the groups [TEE], [SNP], [TDX] and [Collateral];
+ * cvmseal.policy(5). One table says which keys there are, how their values are written, which claim
+ * (tee/claims.h) they are about and with which reason they refuse. Values are kept in the form that
+ * claims have, so that judging is comparing. */
+
+#include <glib.h>
+
+/* X(symbol, group, key, form, claim or NULL, reason). Rules without a claim of their own are judged
+ * one by one in appraisal.c. */
+#define CVS_TEE_KEYS(X)                                                                            \
+    X(TYPES, TEE, "Types", TYPES, "tee.type", TEE_TYPE_REFUSED)                                    \
+    X(MEASUREMENTS, TEE, "Measurements", HEX48, "tee.measurement", MEASUREMENT_UNLISTED)           \
+    X(ALLOW_DEBUG, TEE, "AllowDebug", BOOLEAN, NULL, DEBUG_ALLOWED)                                \
+    X(ALLOW_MIGRATION, TEE, "AllowMigration", BOOLEAN, NULL, MIGRATION_ALLOWED)                    \
+    X(ALLOW_SMT, TEE, "AllowSMT", BOOLEAN, NULL, SMT_ALLOWED)                                      \
+    X(ALLOW_TEST_ROOTS, TEE, "AllowTestRoots", BOOLEAN, NULL, TEST_ROOTS)                          \
+    X(LINES, SNP, "Lines", LINES, "tee.line", LINE_REFUSED)                                        \
+    X(TCB_MILAN, SNP, "MinimumTCB.Milan", LEVELS, NULL, TCB_BELOW_FLOOR)                           \
+    X(TCB_GENOA, SNP, "MinimumTCB.Genoa", LEVELS, NULL, TCB_BELOW_FLOOR)                           \
+    X(TCB_TURIN, SNP, "MinimumTCB.Turin", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                       \
+    X(TCB_VENICE, SNP, "MinimumTCB.Venice", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                     \
+    X(FIRMWARE, SNP, "MinimumFirmware", VERSION, NULL, FIRMWARE_TOO_OLD)                           \
+    X(GUEST_SVN, SNP, "MinimumGuestSVN", NUMBER, NULL, GUEST_SVN_TOO_LOW)                          \
+    X(VMPL, SNP, "VMPL", VMPLS, "tee.vmpl", VMPL_REFUSED)                                          \
+    X(SIGNING_KEYS, SNP, "SigningKeys", SIGNERS, "tee.signing_key", SIGNING_KEY_REFUSED)           \
+    X(CHIP_IDS, SNP, "ChipIDs", CHIP_ID, "tee.chip_id", CHIP_UNLISTED)                             \
+    X(PROVIDERS, SNP, "Providers", TEXT, "tee.csp_id", PROVIDER_UNLISTED)                          \
+    X(ID_KEYS, SNP, "IDKeyDigests", HEX48, "tee.id_key_digest", ID_KEY_UNLISTED)                   \
+    X(AUTHOR_KEYS, SNP, "AuthorKeyDigests", HEX48, "tee.author_key_digest", AUTHOR_KEY_UNLISTED)   \
+    X(HOST_DATA, SNP, "HostData", HEX32, "tee.host_data", HOST_DATA_UNLISTED)                      \
+    X(REQUIRE_POLICY, SNP, "RequirePolicy", POLICY_BITS, NULL, POLICY_BIT_REFUSED)                 \
+    X(REFUSE_POLICY, SNP, "RefusePolicy", POLICY_BITS, NULL, POLICY_BIT_REFUSED)                   \
+    X(REQUIRE_PLATFORM, SNP, "RequirePlatform", PLATFORM_BITS, NULL, PLATFORM_REFUSED)             \
+    X(REFUSE_PLATFORM, SNP, "RefusePlatform", PLATFORM_BITS, NULL, PLATFORM_REFUSED)               \
+    X(REQUIRE_MITIGATIONS, SNP, "RequireMitigations", MASK, NULL, MITIGATION_MISSING)              \
+    X(TCB_STATUS, TDX, "TCBStatus", STATUSES, "tee.tcb.status", TCB_STATUS_REFUSED)                \
+    X(TCB_DATE, TDX, "MinimumTCBDate", DATE, NULL, TCB_DATE_TOO_OLD)                               \
+    X(MR_SEAM, TDX, "MRSEAM", HEX48, "tee.mr_seam", SEAM_UNLISTED)                                 \
+    X(REQUIRE_ATTRIBUTES, TDX, "RequireAttributes", ATTRIBUTES, NULL, ATTRIBUTES_REFUSED)          \
+    X(REFUSE_ATTRIBUTES, TDX, "RefuseAttributes", ATTRIBUTES, NULL, ATTRIBUTES_REFUSED)            \
+    X(REQUIRE_XFAM, TDX, "RequireXFAM", MASK, NULL, XFAM_REFUSED)                                  \
+    X(ALLOW_XFAM, TDX, "AllowXFAM", MASK, NULL, XFAM_REFUSED)                                      \
+    X(MR_CONFIG_ID, TDX, "MRConfigID", HEX48, "tee.mr_config_id", CONFIG_ID_UNLISTED)              \
+    X(MR_OWNER, TDX, "MROwner", HEX48, "tee.mr_owner", OWNER_UNLISTED)                             \
+    X(MR_OWNER_CONFIG, TDX, "MROwnerConfig", HEX48, "tee.mr_owner_config", OWNER_CONFIG_UNLISTED)  \
+    X(RTMR0, TDX, "RTMR0", HEX48, "tee.rtmr0", RTMR_DIFFERS)                                       \
+    X(RTMR1, TDX, "RTMR1", HEX48, "tee.rtmr1", RTMR_DIFFERS)                                       \
+    X(RTMR2, TDX, "RTMR2", HEX48, "tee.rtmr2", RTMR_DIFFERS)                                       \
+    X(RTMR3, TDX, "RTMR3", HEX48, "tee.rtmr3", RTMR_DIFFERS)                                       \
+    X(SERVICE_TDS, TDX, "ServiceTDs", SERVICE_TDS, "tee.mr_servicetd", SERVICE_TD_UNLISTED)        \
+    X(CRL, COLLATERAL, "CRL", PRESENCE, NULL, CRL_MISSING)                                         \
+    X(GRACE, COLLATERAL, "CollateralGrace", SPAN, NULL, COLLATERAL_EXPIRED)                        \
+    X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)
+
+typedef enum {
+#define X(symbol, group, key, form, claim, reason) CVS_TEE_##symbol,
+    CVS_TEE_KEYS(X)
+#undef X
+        CVS_TEE_N_KEYS
+} CvsTeeKey;
+
+typedef enum {
+    CVS_TEE_GROUP_TEE,
+    CVS_TEE_GROUP_SNP,
+    CVS_TEE_GROUP_TDX,
+    CVS_TEE_GROUP_COLLATERAL,
+    CVS_TEE_N_GROUPS
+} CvsTeeGroup;
+
+/* Components of a TCB, as MinimumTCB.LINE= and the claims name them. */
+typedef enum {
+    CVS_TEE_FMC, /* Turin and Venice only */
+    CVS_TEE_BOOTLOADER,
+    CVS_TEE_TEE,
+    CVS_TEE_SNP,
+    CVS_TEE_MICROCODE,
+    CVS_TEE_N_LEVELS
+} CvsTeeLevel;
+
+typedef struct {
+    gboolean given; /* the profile has this key */
+    GStrv list;     /* of a list; not empty. NULL for ServiceTDs=any */
+    guint64 number; /* yes or required: 1; masks; seconds, since 1970 for a date; of a version
+                     * major << 16 | minor << 8 | build */
+    gint levels[CVS_TEE_N_LEVELS]; /* -1: not judged */
+} CvsTeeRule;
+
+typedef struct {
+    /* The profile has one of the groups: its keys want a TEE that satisfies it. */
+    gboolean present;
+    CvsTeeRule rules[CVS_TEE_N_KEYS];
+} CvsTeeRules;
+
+void cvs_tee_rules_clear(CvsTeeRules *rules);
+
+/* "TEE", "SNP", "TDX", "Collateral". */
+const char *cvs_tee_group_name(CvsTeeGroup group);
+CvsTeeGroup cvs_tee_key_group(CvsTeeKey key);
+const char *cvs_tee_key_name(CvsTeeKey key);
+/* NULL for a rule that is about no single claim. */
+const char *cvs_tee_key_claim(CvsTeeKey key);
+const char *cvs_tee_key_reason(CvsTeeKey key);
+/* "fmc"… */
+const char *cvs_tee_level_name(CvsTeeLevel level);
+
+/* Reads the value of a key. BadFormat saying what is wrong with it. */
+gboolean cvs_tee_rules_parse(CvsTeeRules *rules, CvsTeeKey key, const char *value, GError **error);
+/* Types= names this type; without the key, snp and tdx are taken. */
+gboolean cvs_tee_rules_take_type(const CvsTeeRules *rules, const char *type);
+/* CollateralGrace= in seconds; without the key, 30 days. What verification is to be given too. */
+gint64 cvs_tee_rules_grace(const CvsTeeRules *rules);
