@@ -171,6 +171,7 @@ static char *
 claim_text(const CvsView *view, const json_t *claims, gsize row)
 {
     const json_t *value = json_object_get(claims, rows[row].claim);
+    const char *words = NULL;
 
     switch (rows[row].form) {
     case COMPONENTS:
@@ -187,8 +188,12 @@ claim_text(const CvsView *view, const json_t *claims, gsize row)
     }
     if (json_is_integer(value))
         return g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    return json_is_string(value) && *json_string_value(value) ? g_strdup(json_string_value(value))
-                                                              : NULL;
+    words = json_string_value(value);
+    if (words == NULL || *words == '\0')
+        return NULL;
+    /* Nobody counts 128 zeros. */
+    return g_strdup(strlen(words) >= 32 && strspn(words, "0") == strlen(words) ? "all zero"
+                                                                               : words);
 }
 
 static void
