@@ -50,7 +50,7 @@ cvs_profile_strict_new(void)
     CvsProfile *profile = profile_new("(built-in)");
 
     /* Whoever judges a report without a profile has named its roots himself. */
-    profile->tee.rules[CVS_TEE_ALLOW_TEST_ROOTS] = (CvsTeeRule){.given = TRUE, .number = 1};
+    cvs_tee_rules_allow_test_roots(&profile->tee);
     profile->tee.rules[CVS_TEE_GRACE] = (CvsTeeRule){.given = TRUE, .number = 0};
     return profile;
 }

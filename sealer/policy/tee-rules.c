@@ -369,6 +369,13 @@ cvs_tee_rules_take_type(const CvsTeeRules *rules, const char *type)
     return g_strv_contains(rule->given ? (const char *const *)rule->list : both, type);
 }
 
+void
+cvs_tee_rules_allow_test_roots(CvsTeeRules *rules)
+{
+    if (!rules->rules[CVS_TEE_ALLOW_TEST_ROOTS].given)
+        rules->rules[CVS_TEE_ALLOW_TEST_ROOTS] = (CvsTeeRule){.given = TRUE, .number = 1};
+}
+
 gint64
 cvs_tee_rules_grace(const CvsTeeRules *rules)
 {

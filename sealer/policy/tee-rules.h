@@ -110,5 +110,8 @@ const char *cvs_tee_level_name(CvsTeeLevel level);
 gboolean cvs_tee_rules_parse(CvsTeeRules *rules, CvsTeeKey key, const char *value, GError **error);
 /* Types= names this type; without the key, snp and tdx are taken. */
 gboolean cvs_tee_rules_take_type(const CvsTeeRules *rules, const char *type);
+/* For whoever names test roots himself, on a command line: they are taken, unless the profile has
+ * AllowTestRoots= and says no. */
+void cvs_tee_rules_allow_test_roots(CvsTeeRules *rules);
 /* CollateralGrace= in seconds; without the key, 30 days. What verification is to be given too. */
 gint64 cvs_tee_rules_grace(const CvsTeeRules *rules);

@@ -15,7 +15,7 @@
 
 /* X(name, type, one line) */
 #define CVS_CLAIMS_COMMON(X)                                                                       \
-    X("tee.type", STRING, "snp, tdx")                                                              \
+    X("tee.type", STRING, "snp, tdx; none where there is no TEE")                                  \
     X("tee.verified", BOOL, "signature, chain and collateral hold: nothing was refused")           \
     X("tee.test_roots", BOOL, "roots that are not the vendor's were allowed")                      \
     X("tee.measurement", HEX, "launch measurement (SNP MEASUREMENT, TDX MRTD)")                    \
@@ -37,7 +37,7 @@
     X("tee.author_key_en", BOOL, "the ID key is certified by an author key")                       \
     X("tee.author_key_digest", HEX, "SHA-384 of the author key; zero without one")                 \
     X("tee.report_id", HEX, "the guest instance, new at each launch")                              \
-    X("tee.report_id_ma", HEX, "REPORT_ID of the migration agent, ff… if there is none")           \
+    X("tee.report_id_ma", HEX, "REPORT_ID of the migration agent, all ff if there is none")        \
     X("tee.migration_agent", BOOL, "there is a migration agent")                                   \
     X("tee.chip_id", HEX, "CHIP_ID, 64 bytes, of family 1Ah the 8 that count; absent if masked")   \
     X("tee.mask_chip_key", BOOL, "the host forbade the chip's key: the report is not signed")      \

@@ -55,7 +55,7 @@
     X("tee.root.crl.number", STRING, "its CRL number in hexadecimal digits")                       \
     X("tee.root.crl.next_update", TIME, "its nextUpdate")                                          \
     X("tee.tcb.status", STRING,                                                                    \
-      "UpToDate, OutOfDate, …: of platform, module and enclave together")                          \
+      "of platform, module and enclave together: UpToDate, OutOfDate and Intel's other words")     \
     X("tee.tcb.sgx_status", STRING, "of the level that the PCK certificate reaches")               \
     X("tee.tcb.platform_status", STRING, "of the level that PCK and TEE_TCB_SVN reach")            \
     X("tee.tcb.module_status", STRING, "of the TDX module")                                        \

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 
 from tap import Skip, build, call, main, read, same, source
 
-PAGES = ["cvmseal.1", "cvmseal.policy.5", "cvmseald.8", "org.cvmseal1.5"]
+PAGES = ["cvmseal.1", "cvmseal.claims.5", "cvmseal.policy.5", "cvmseald.8", "org.cvmseal1.5"]
 CLI = build("sealer", "ctl", "cvmseal")
 DAEMON = build("sealer", "service", "cvmseald")
 
@@ -42,12 +42,11 @@ def joined(text):
     return " ".join(" ".join(lines).split())
 
 
-def tables():
+def table(kind):
     code, text = call(sys.argv[1])
     same(code, 0, "dump-tables")
     lines = [line.split("\t") for line in text.splitlines()]
-    return ([line[1:] for line in lines if line[0] == "error"],
-            [line[1:] for line in lines if line[0] == "reason"])
+    return [line[1:] for line in lines if line[0] == kind]
 
 
 def sentence(text):
@@ -85,7 +84,7 @@ def test_pages_that_are_named_exist():
 
 
 def test_errors():
-    errors, _ = tables()
+    errors = table("error")
     assert len(errors) > 20
     found = [(re.fullmatch(r'\.BR (\w+) " \((\d)\)"', head).groups(), joined(text))
              for head, text in entries(section(page("org.cvmseal1.5"), "ERRORS"))]
@@ -93,7 +92,7 @@ def test_errors():
 
 
 def test_reasons():
-    _, reasons = tables()
+    reasons = table("reason")
     assert len(reasons) > 10
     found = [(re.fullmatch(r"\.B (\w+)", head).group(1), joined(text))
              for head, text in entries(section(page("org.cvmseal1.5"), "REASON CODES"))]
@@ -105,7 +104,7 @@ def test_exit_codes():
     codes = {re.fullmatch(r"\.B (\d)", head).group(1)
              for head, _ in entries(section(page("cvmseal.1"), "EXIT STATUS"))}
     same(sorted(codes), ["0", "1", "2", "3", "4", "5"], "exit codes")
-    assert {code for _, code, _ in tables()[0]} <= codes
+    assert {code for _, code, _ in table("error")} <= codes
 
 
 def xml_options():
@@ -172,15 +171,35 @@ def test_profile_keys():
     rows = re.findall(r'\{(\d), "(\w+)", parse_', text)
     wanted = {name: [key for number, key in rows if int(number) == index]
               for index, name in enumerate(groups)}
-    assert sum(map(len, wanted.values())) == len(rows) > 5
+    own = [key for group in groups for key in wanted[group]]
+    assert len(own) == len(rows) > 5
+    tee = table("key")
+    assert len(tee) > 30
+    for group, key in tee:
+        wanted.setdefault(group, []).append(key)
     manual = page("cvmseal.policy.5")
-    found = {name: [re.fullmatch(r"\.I (\w+)=", head).group(1)
-                    for head, _ in entries(section(manual, f"[{name}]"))] for name in groups}
+    found = {name: [re.fullmatch(r"\.I ([\w.]+)=", head).group(1)
+                    for head, _ in entries(section(manual, f"[{name}]"))] for name in wanted}
     same(found, wanted, "keys")
-    # The shipped profiles show every key.
+    # The shipped profiles show every key; those of the TEE as comments.
     for name in ("default", "unattested"):
         keys = re.findall(r"^(\w+)=", read(source("policies", name + ".policy")), flags=re.M)
-        same(keys, [key for group in groups for key in wanted[group]], name)
+        same(keys, own, name)
+    keys = re.findall(r"^#([A-Z][\w.]+)=", read(source("policies", "default.policy")), flags=re.M)
+    same(keys, [key for _, key in tee], "default, as comments")
+
+
+def test_claims():
+    claims = table("claim")
+    assert len(claims) > 100
+    manual = page("cvmseal.claims.5")
+    for group, title in (("COMMON", "CLAIMS OF EVERY TEE"), ("SNP", "CLAIMS OF SEV-SNP"),
+                         ("TDX", "CLAIMS OF TDX")):
+        found = [re.fullmatch(r'\.BR (\S+) " \((\w+)\)"', head).groups() + (joined(text),)
+                 for head, text in entries(section(manual, title))]
+        same(found, [(name, kind.lower(), text)
+                     for where, name, kind, text in claims if where == group], title)
+    same(len({name for _, name, _, _ in claims}), len(claims), "names of claims")
 
 
 def test_daemon_keys():

@@ -539,6 +539,47 @@ test_shipped(void)
     }
 }
 
+/* The part of the shipped profile that is commented out would be one, but for the values that are
+ * shortened. */
+static void
+test_shipped_comments(void)
+{
+    g_autofree char *file =
+        g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "policies", "default.policy", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GString) profile_text = g_string_new("[Registers]\nPCRs=7\n");
+    g_auto(GStrv) lines = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsProfile) profile = NULL;
+
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        if (g_regex_match_simple("^#(\\[\\w+\\]$|[A-Z][\\w.]+=)", lines[i], 0, 0) &&
+            strstr(lines[i], "...") == NULL)
+            g_string_append_printf(profile_text, "%s\n", lines[i] + 1);
+    }
+    profile = parse(profile_text->str, &error);
+    g_assert_no_error(error);
+    g_assert_true(profile->tee.rules[CVS_TEE_TCB_TURIN].given);
+    g_assert_cmpint(cvs_tee_rules_grace(&profile->tee), ==, 30 * 86400);
+}
+
+/* An example of the page, without roff's escapes. */
+static CvsProfile *
+parse_example(const char *start)
+{
+    const char *text = strchr(start, '[');
+    g_autofree char *raw = g_strndup(text, (gsize)(strstr(text, ".fi\n") - text));
+    g_auto(GStrv) parts = g_strsplit(raw, "\\-", -1);
+    g_autofree char *example = g_strjoinv("-", parts);
+    g_autoptr(GError) error = NULL;
+    CvsProfile *profile = parse(example, &error);
+
+    g_assert_no_error(error);
+    return profile;
+}
+
 /* The example of cvmseal.policy(5) is a profile, and says what the text above it says. */
 static void
 test_manual(void)
@@ -547,23 +588,33 @@ test_manual(void)
     g_autofree char *file = g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "contrib", "man",
                                              "cvmseal.policy.5.in", NULL);
     g_autofree char *text = NULL;
-    g_autoptr(CvsProfile) profile = NULL;
-    char *start;
-    char *end;
+    static const char begin[] = ".\\\" example: begin\n.nf\n";
+    const char *start;
+    const char *next;
 
     g_assert_true(g_file_get_contents(file, &text, NULL, &error));
     g_assert_no_error(error);
-    start = strstr(text, ".\\\" example: begin\n.nf\n");
+    start = strstr(text, begin);
     g_assert_nonnull(start);
-    start = strchr(start, '[');
-    end = strstr(start, ".fi\n");
-    g_assert_nonnull(end);
-    *end = '\0';
+    next = strstr(start + 1, begin);
+    g_assert_nonnull(next);
+    {
+        g_autoptr(CvsProfile) profile = parse_example(start);
 
-    profile = parse(start, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(profile->pin, ==, CVS_PROFILE_REQUIRED);
-    g_assert_cmphex(profile->required_pcrs, ==, 1 << 7 | 1 << 11);
+        g_assert_cmpint(profile->pin, ==, CVS_PROFILE_REQUIRED);
+        g_assert_cmphex(profile->required_pcrs, ==, 1 << 7 | 1 << 11);
+        g_assert_false(profile->tee.present);
+    }
+    {
+        g_autoptr(CvsProfile) profile = parse_example(next);
+        const CvsTeeRules *tee = &profile->tee;
+
+        g_assert_true(cvs_tee_rules_take_type(tee, "snp"));
+        g_assert_false(cvs_tee_rules_take_type(tee, "tdx"));
+        g_assert_cmpuint(strlen(tee->rules[CVS_TEE_MEASUREMENTS].list[0]), ==, 96);
+        g_assert_cmpint(tee->rules[CVS_TEE_TCB_MILAN].levels[CVS_TEE_MICROCODE], ==, 219);
+        g_assert_cmpstr(tee->rules[CVS_TEE_REQUIRE_PLATFORM].list[0], ==, "alias-check-complete");
+    }
 }
 
 int
@@ -591,6 +642,7 @@ main(int argc, char **argv)
     FOLDERS("/profile/load/name", test_load_name);
     FOLDERS("/profile/load/bad", test_load_bad);
     g_test_add_func("/profile/shipped", test_shipped);
+    g_test_add_func("/profile/shipped-comments", test_shipped_comments);
     g_test_add_func("/profile/manual", test_manual);
     return g_test_run();
 }
