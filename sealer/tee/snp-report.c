@@ -295,12 +295,12 @@ cvs_snp_report_parse(const void *data, gsize size, CvsSnpReport *ret_report, GEr
     guint32 algorithm = 0;
 
     if (size < CVS_SNP_REPORT_SIZE)
-        return malformed(error, size, "it ends there, in %s; a report has exactly %d bytes",
-                         field_at(size), CVS_SNP_REPORT_SIZE);
+        return malformed(error, size, "it ends there, in %s: %zu bytes; a report has exactly %d",
+                         field_at(size), size, CVS_SNP_REPORT_SIZE);
     if (size > CVS_SNP_REPORT_SIZE)
         return malformed(error, CVS_SNP_REPORT_SIZE,
-                         "%zu bytes behind SIGNATURE; a report has exactly %d bytes",
-                         size - CVS_SNP_REPORT_SIZE, CVS_SNP_REPORT_SIZE);
+                         "it goes on behind SIGNATURE: %zu bytes; a report has exactly %d", size,
+                         CVS_SNP_REPORT_SIZE);
     cvs_reader_init(&reader, data, size);
     report.version = cvs_reader_u32_le(&reader);
     if (report.version < CVS_SNP_VERSION_MIN || report.version > CVS_SNP_VERSION_MAX)
