@@ -776,6 +776,101 @@ test_cut(void)
     }
 }
 
+static void expect_code(int code, const char *words, const char *line, ...) G_GNUC_PRINTF(3, 4);
+
+/* Another command, its exit code, and what it says somewhere. */
+static void
+expect_code(int code, const char *words, const char *line, ...)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(Result) result = NULL;
+    va_list list;
+
+    va_start(list, line);
+    text = g_strdup_vprintf(line, list);
+    va_end(list);
+    result = run("%s", text);
+    if (result->code != code || !(strstr(result->out, words) || strstr(result->err, words)))
+        g_error("exit code %d, wanted %d and \"%s\": %s%s", result->code, code, words, result->out,
+                result->err);
+}
+
+/* From an import to a verdict that rests on the store alone. */
+static void
+test_store(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autoptr(Result) imported = NULL;
+    g_autoptr(Result) listed = NULL;
+    g_autoptr(Result) removed = NULL;
+    g_autofree char *id = NULL;
+    g_autofree char *identity = NULL;
+    const json_t *item = NULL;
+    const json_t *files = NULL;
+    gsize i = 0;
+
+    if (!captures_there())
+        return;
+    expect("refused", "CollateralMissing",
+           ":snp/reports/milan-v3.report.bin --at " NOW " --store %s", folder->dir);
+    imported = run("collateral import :" MILAN " " GOOD_LEAF " :" SET
+                   " :snp/negative/vcek-invalid-new.der --store %s --json",
+                   folder->dir);
+    g_assert_cmpint(imported->code, ==, 3);
+    files = json_object_get(imported->json, "files");
+    g_assert_cmpuint(json_array_size(files), ==, 4);
+    g_assert_cmpint(json_integer_value(json_object_get(json_array_get(files, 0), "added")), ==, 2);
+    g_assert_cmpint(json_integer_value(json_object_get(json_array_get(files, 2), "added")), ==, 7);
+    g_assert_cmpstr(string_of(json_object_get(json_array_get(files, 3), "error"), "name"), ==,
+                    "AttestationFailed");
+
+    expect("accepted", "", ":snp/reports/milan-v3.report.bin --at " NOW " --store %s", folder->dir);
+    expect("refused", "CollateralMissing",
+           ":snp/reports/milan-v3-b.report.bin --at " NOW " --store %s", folder->dir);
+    expect("accepted", "", ":tdx/quote-v4-uptodate.dat --at 2025-07-01T00:00:00Z --store %s",
+           folder->dir);
+    expect("refused", "CollateralMissing",
+           ":tdx/quote-v4-cos113-padded.dat --at 2025-07-01T00:00:00Z --store %s", folder->dir);
+    listed = run("collateral list --store %s --json", folder->dir);
+    g_assert_cmpint(listed->code, ==, 0);
+    g_assert_cmpuint(json_array_size(json_object_get(listed->json, "collateral")), ==, 10);
+    json_array_foreach (json_object_get(listed->json, "collateral"), i, item) {
+        g_assert_true(g_str_has_prefix(string_of(item, "id"), string_of(item, "kind")));
+        g_assert_true(json_is_integer(json_object_get(item, "not_before")));
+        g_assert_true(json_is_integer(json_object_get(item, "not_after")));
+        g_assert_true(json_is_integer(json_object_get(item, "days_left")));
+        g_assert_null(json_object_get(item, "error"));
+        if (g_str_equal(string_of(item, "kind"), "vcek"))
+            id = g_strdup(string_of(item, "id"));
+        if (g_str_equal(string_of(item, "kind"), "qe-identity"))
+            identity = g_strdup(string_of(item, "id"));
+    }
+    /* What the store has seen stands against what is brought by hand. */
+    expect_code(0, "", "collateral remove %s --store %s", identity, folder->dir);
+    expect("refused", "CollateralExpired CollateralRollback",
+           ":tdx/quote-v4-uptodate.dat --at 2025-07-01T00:00:00Z --store %s --collateral "
+           ":tdx/pcs-tdx-qeidentity-2023.json",
+           folder->dir);
+    expect_code(0, "Milan, chip 4ffb5cb4fd594f3f", "collateral list --store %s", folder->dir);
+    removed = run("collateral remove %s --store %s --json", id, folder->dir);
+    g_assert_cmpint(removed->code, ==, 0);
+    g_assert_cmpstr(string_of(removed->json, "removed"), ==, id);
+    expect_code(1, id, "collateral remove %s --store %s", id, folder->dir);
+    expect("refused", "CollateralMissing",
+           ":snp/reports/milan-v3.report.bin --at " NOW " --store %s", folder->dir);
+    expect_code(0, "1 taken in", "collateral import " GOOD_LEAF " --store %s", folder->dir);
+    expect_code(0, "1 there already", "collateral import " GOOD_LEAF " --store %s", folder->dir);
+    expect_code(5, "az-snp-tpm-quote.msg", "collateral import :hcl/az-snp-tpm-quote.msg --store %s",
+                folder->dir);
+    expect_code(2, "/no/such/file", "collateral import /no/such/file --store %s", folder->dir);
+    expect_code(2, "collateral import FILE", "collateral import --store %s", folder->dir);
+    expect_code(2, "collateral import FILE", "collateral list x --store %s", folder->dir);
+    expect_code(2, "collateral import FILE", "collateral remove --store %s", folder->dir);
+    expect_code(2, "collateral import FILE", "collateral frobnicate --store %s", folder->dir);
+    expect_code(2, "is missing", "collateral");
+    expect_code(1, "/no/such/store", "collateral list --store /no/such/store");
+}
+
 /* What is read in a terminal is told from what is read by programs. */
 static void
 test_text(void)
@@ -888,6 +983,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/usage", test_usage);
     g_test_add_func("/ctl/verify-report/times", test_times);
     g_test_add_func("/ctl/verify-report/cut", test_cut);
+    g_test_add_func("/ctl/verify-report/store", test_store);
     g_test_add_func("/ctl/verify-report/text", test_text);
     g_test_add_func("/ctl/verify-report/flip", test_flip);
     return g_test_run();
