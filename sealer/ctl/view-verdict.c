@@ -7,6 +7,7 @@
 
 #define LABEL_WIDTH 16
 #define DAY 86400
+#define DIGITS_SHOWN 49
 #define PCS "https://api.trustedservices.intel.com"
 
 /* What is shown of the claims, in this order. A row without its claim is left out, and so is a
@@ -18,6 +19,7 @@ static const struct {
     const char *claim;
     enum {
         TEXT,
+        START, /* enough to tell two apart */
         YES_NO,
         BAD_YES, /* a truth that is to be seen */
         DATE,
@@ -62,8 +64,8 @@ static const struct {
     {NULL, "Committed", "tee.tcb.committed.", COMPONENTS},
     {NULL, "Launch", "tee.tcb.launch.", COMPONENTS},
     {"Paravisor", "Claims bound", "hcl.bound", YES_NO},
-    {NULL, "Attestation key", "hcl.ak_modulus", TEXT},
-    {NULL, "Endorsement key", "hcl.ek_modulus", TEXT},
+    {NULL, "Attestation key", "hcl.ak_modulus", START},
+    {NULL, "Endorsement key", "hcl.ek_modulus", START},
     {NULL, "User data", "hcl.user_data", TEXT},
     {NULL, "Secure boot", "hcl.secure_boot", YES_NO},
     {NULL, "VM", "hcl.vm_id", TEXT},
@@ -183,6 +185,10 @@ claim_text(const CvsView *view, const json_t *claims, gsize row)
     case YES_NO:
     case BAD_YES:
         return json_is_boolean(value) ? g_strdup(json_is_true(value) ? "yes" : "no") : NULL;
+    case START:
+        return json_is_string(value)
+                   ? cvs_text_shorten(view->output, json_string_value(value), DIGITS_SHOWN)
+                   : NULL;
     case TEXT:
         break;
     }

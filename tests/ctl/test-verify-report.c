@@ -335,6 +335,7 @@ static void
 test_claims(void)
 {
     g_autoptr(Result) snp = NULL;
+    g_autoptr(Result) v2 = NULL;
     g_autoptr(Result) hcl = NULL;
     g_autoptr(Result) bare = NULL;
     g_autoptr(Result) bad_certs = NULL;
@@ -346,6 +347,9 @@ test_claims(void)
     g_assert_cmpstr(claim(snp, "tee.line"), ==, "Milan");
     g_assert_true(
         json_is_false(json_object_get(json_object_get(snp->json, "claims"), "tee.verified")));
+    v2 = run("verify-report :snp/reports/genoa-v2-novcek.report.bin --json");
+    g_assert_nonnull(strstr(v2->out, "https://kdsintf.amd.com/vcek/v1/Milan/d932d021261a3010"));
+    g_assert_nonnull(strstr(v2->out, "https://kdsintf.amd.com/vcek/v1/Genoa/d932d021261a3010"));
     /* and where the VCEK is to be had */
     g_assert_nonnull(strstr(snp->out, "https://kdsintf.amd.com/vcek/v1/Milan/12d937a2e0fa6469"));
 
@@ -739,6 +743,56 @@ test_times(void)
            " --at 2026-02-05T02:04:33+01:00");
 }
 
+/* A copy with some bytes changed; where is an offset, or behind a text that is found. */
+static char *
+folder_edit(const Folder *folder, const char *capture, const char *behind, gsize where, char value)
+{
+    g_autoptr(GBytes) bytes = captures_read(capture);
+    gsize size = 0;
+    g_autofree char *data = g_memdup2(g_bytes_get_data(bytes, &size), g_bytes_get_size(bytes));
+    const char *found = behind ? memmem(data, size, behind, strlen(behind)) : NULL;
+
+    if (behind) {
+        g_assert_nonnull(found);
+        where += (gsize)(found - data) + strlen(behind);
+    }
+    g_assert_cmpint(data[where], !=, value);
+    data[where] = value;
+    return folder_write(folder, "edited", data, (gssize)size);
+}
+
+/* What an HCL report adds to its hardware report. */
+static void
+test_edited(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autofree char *vmpl = NULL;
+    g_autofree char *claims = NULL;
+    g_autofree char *td_claims = NULL;
+    g_autofree char *td = NULL;
+    g_autofree char *quote = NULL;
+
+    if (!captures_there())
+        return;
+    vmpl = folder_edit(folder, "hcl/az-snp-hcl-report.bin", NULL, 32 + 0x30, 1);
+    expect("refused", "HclVmpl ReportSignature", "%s --certs :hcl/az-snp-vcek-chain.pem --at " NOW,
+           vmpl);
+    claims = folder_edit(folder, "hcl/az-snp-hcl-report.bin", "\"user-data\":\"", 0, '1');
+    expect("refused", "HclBinding", "%s --certs :hcl/az-snp-vcek-chain.pem --at " NOW, claims);
+    td_claims = folder_edit(folder, "hcl/az-tdx-hcl-report.bin", "\"n\":\"", 20, '_');
+    expect("refused", "CollateralMissing HclBinding",
+           "%s --quote :hcl/az-tdx-td-quote.dat --at " NOW, td_claims);
+    /* A TDREPORT vouches for its own parts: another MRTD is no TDREPORT. */
+    td = folder_edit(folder, "hcl/az-tdx-hcl-report.bin", NULL, 32 + 528, 1);
+    expect("malformed", "TdReportHash", "%s --quote :hcl/az-tdx-td-quote.dat", td);
+    quote = folder_edit(folder, "hcl/az-tdx-td-quote.dat", NULL, 48 + 136, 1);
+    expect("refused", "CollateralMissing QuoteMismatch QuoteSignature",
+           ":hcl/az-tdx-hcl-report.bin --quote %s --at " NOW, quote);
+    g_free(quote);
+    quote = folder_write(folder, "rubbish", "\4\0\2\0\x81", 5);
+    expect("malformed", "QuoteMalformed", ":hcl/az-tdx-hcl-report.bin --quote %s --at " NOW, quote);
+}
+
 static void
 test_cut(void)
 {
@@ -982,6 +1036,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/policy", test_policy);
     g_test_add_func("/ctl/verify-report/usage", test_usage);
     g_test_add_func("/ctl/verify-report/times", test_times);
+    g_test_add_func("/ctl/verify-report/edited", test_edited);
     g_test_add_func("/ctl/verify-report/cut", test_cut);
     g_test_add_func("/ctl/verify-report/store", test_store);
     g_test_add_func("/ctl/verify-report/text", test_text);
