@@ -29,9 +29,9 @@ reason_new(const char *code, const char *detail, const char *seen, const char *w
     CvsReason *reason = g_new0(CvsReason, 1);
 
     reason->code = g_strdup(code);
-    reason->detail = g_strdup(detail);
-    reason->seen = g_strdup(seen ? seen : "");
-    reason->wanted = g_strdup(wanted ? wanted : "");
+    reason->detail = g_utf8_make_valid(detail, -1);
+    reason->seen = g_utf8_make_valid(seen ? seen : "", -1);
+    reason->wanted = g_utf8_make_valid(wanted ? wanted : "", -1);
     return reason;
 }
 

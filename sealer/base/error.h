@@ -156,7 +156,10 @@ typedef enum {
     X(SERVICE_TD_UNLISTED, "ServiceTdUnlisted", "the profile does not list the bound service TDs") \
     X(CRL_MISSING, "CrlMissing", "the profile wants a revocation list and there is none")          \
     X(COLLATERAL_TOO_OLD, "CollateralTooOld", "the collateral is older than the profile wants")    \
-    X(NOT_ATTESTED, "NotAttested", "the profile asks for a TEE, and none was attested")
+    X(NOT_ATTESTED, "NotAttested", "the profile asks for a TEE, and none was attested")            \
+    X(MALFORMED, "Malformed", "a file breaks its format")                                          \
+    X(REPORT_DATA_MISMATCH, "ReportDataMismatch", "the report was made for other report data")     \
+    X(HCL_VMPL, "HclVmpl", "the report is not the paravisor's: it was made for another VMPL")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -15,6 +15,7 @@
 
 /* Names that users choose never start with a dot, so these cannot be taken. */
 #define TEMPORARY_PREFIX ".tmp-"
+#define READ_BLOCK 65536
 
 void
 cvs_close_fd(int *fd)
@@ -154,6 +155,37 @@ cvs_file_read(int dir, const char *name, gsize max, GError **error)
         return NULL;
     }
     return g_bytes_new_take(g_steal_pointer(&data), size);
+}
+
+GBytes *
+cvs_file_read_path(const char *path, gsize max, GError **error)
+{
+    CVS_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree guint8 *block = g_malloc(READ_BLOCK);
+
+    for (;;) {
+        gssize n = fd < 0 ? -1 : read(fd, block, READ_BLOCK);
+
+        if (n == 0)
+            return g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
+        if (n < 0 && fd >= 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            cvs_error_set_errno(error,
+                                errno == ENOENT || errno == ENOTDIR || errno == EISDIR
+                                    ? CVS_ERROR_INVALID_ARGUMENT
+                                    : CVS_ERROR_STORAGE_ERROR,
+                                errno, "%s: cannot be read", path);
+            return NULL;
+        }
+        if ((gsize)n > max - bytes->len) {
+            g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+                        "%s: longer than %zu bytes, which is all that is read", path, max);
+            return NULL;
+        }
+        g_byte_array_append(bytes, block, (guint)n);
+    }
 }
 
 gboolean

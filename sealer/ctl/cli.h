@@ -47,3 +47,6 @@ extern const CvsCommand cvs_cmd_explain;
 extern const CvsCommand cvs_cmd_reseal;
 extern const CvsCommand cvs_cmd_remove;
 extern const CvsCommand cvs_cmd_recover;
+extern const CvsCommand cvs_cmd_verify_report;
+extern const CvsCommand cvs_cmd_eventlog;
+extern const CvsCommand cvs_cmd_collateral;

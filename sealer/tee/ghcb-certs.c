@@ -83,8 +83,7 @@ read_entries(CvsReader *reader)
 }
 
 static gboolean
-load_leaf(const guint8 *data, gsize size, guint number, Known which, GPtrArray *leaves,
-          GError **error)
+load_one(const guint8 *data, gsize size, guint number, Known which, GPtrArray *into, GError **error)
 {
     g_autofree char *what =
         g_strdup_printf("certificate table: entry %u (%s)", number, known[which].name);
@@ -100,8 +99,44 @@ load_leaf(const guint8 *data, gsize size, guint number, Known which, GPtrArray *
     }
     cert = g_ptr_array_index(certs, 0);
     (void)X509_up_ref(cert);
-    g_ptr_array_add(leaves, cert);
+    g_ptr_array_add(into, cert);
     return TRUE;
+}
+
+/* The table's entries, each of which lies within the blob and behind the table. */
+static GArray *
+load_table(const void *data, gsize size, GError **error)
+{
+    g_autoptr(GArray) entries = NULL;
+    gsize table_size = 0;
+    CvsReader reader;
+
+    if (size > CVS_GHCB_CERTS_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+                    "certificate table: %zu bytes; at most %d are read", size, CVS_GHCB_CERTS_MAX);
+        return NULL;
+    }
+    cvs_reader_init(&reader, data, size);
+    entries = read_entries(&reader);
+    if (entries == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "certificate table: %zu bytes without an entry of zeros at the end", size);
+        return NULL;
+    }
+    table_size = cvs_reader_pos(&reader);
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
+
+        if (entry->offset >= table_size && entry->offset <= size &&
+            entry->length <= size - entry->offset)
+            continue;
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "certificate table: entry %u: %u bytes at offset %u are not between the "
+                    "table's %zu bytes and the end at %zu",
+                    i, entry->length, entry->offset, table_size, size);
+        return NULL;
+    }
+    return g_steal_pointer(&entries);
 }
 
 gboolean
@@ -109,41 +144,42 @@ cvs_ghcb_certs_load(const void *data, gsize size, GPtrArray *leaves, GError **er
 {
     g_autoptr(GArray) entries = NULL;
     guint before = leaves->len;
-    gsize table_size = 0;
-    CvsReader reader;
 
     if (size == 0)
         return TRUE;
-    if (size > CVS_GHCB_CERTS_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
-                    "certificate table: %zu bytes; at most %d are read", size, CVS_GHCB_CERTS_MAX);
+    entries = load_table(data, size, error);
+    if (entries == NULL)
         return FALSE;
-    }
-    cvs_reader_init(&reader, data, size);
-    entries = read_entries(&reader);
-    if (entries == NULL) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                    "certificate table: %zu bytes without an entry of zeros at the end", size);
-        return FALSE;
-    }
-    table_size = cvs_reader_pos(&reader);
     for (guint i = 0; i < entries->len; i++) {
         const Entry *entry = &g_array_index(entries, Entry, i);
         Known which = find_known(entry->guid);
 
-        if (entry->offset < table_size || entry->offset > size ||
-            entry->length > size - entry->offset) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                        "certificate table: entry %u: %u bytes at offset %u are not between the "
-                        "table's %zu bytes and the end at %zu",
-                        i, entry->length, entry->offset, table_size, size);
-        } else if ((which != ENTRY_VCEK && which != ENTRY_VLEK) ||
-                   load_leaf((const guint8 *)data + entry->offset, entry->length, i, which, leaves,
-                             error)) {
+        if ((which != ENTRY_VCEK && which != ENTRY_VLEK) ||
+            load_one((const guint8 *)data + entry->offset, entry->length, i, which, leaves, error))
             continue;
-        }
         g_ptr_array_set_size(leaves, (int)before);
         return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+cvs_ghcb_certs_load_issuers(const void *data, gsize size, GPtrArray *certs, GError **error)
+{
+    g_autoptr(GArray) entries = NULL;
+
+    if (size == 0)
+        return TRUE;
+    entries = load_table(data, size, error);
+    if (entries == NULL)
+        return FALSE;
+    for (guint i = 0; i < entries->len; i++) {
+        const Entry *entry = &g_array_index(entries, Entry, i);
+        Known which = find_known(entry->guid);
+
+        if (which == ENTRY_ASK || which == ENTRY_ARK)
+            (void)load_one((const guint8 *)data + entry->offset, entry->length, i, which, certs,
+                           NULL);
     }
     return TRUE;
 }

@@ -65,7 +65,10 @@ parse_headers(CvsHclReport *report, CvsReader *r, GError **error)
     hash = cvs_reader_u32_le(r);
     claims_size = cvs_reader_u32_le(r);
     if (!cvs_reader_ok(r))
-        return bad(error, "%zu bytes, too short for its headers", r->size);
+        return bad(error, "byte %zu: it ends there, in its %s", r->size,
+                   r->size < HARDWARE_OFFSET ? "header"
+                   : r->size < DATA_OFFSET   ? "hardware report"
+                                             : "second header");
     if (memcmp(signature, "HCLA", 4) != 0)
         return bad(error, "byte 0: it does not begin with HCLA");
     if (report->version != 1 && report->version != 2)

@@ -141,6 +141,49 @@ malformed(GError **error, gsize offset, const char *format, ...)
     return FALSE;
 }
 
+/* The field that a cut report ends in: a person looks for it in the table of the specification. */
+static const char *
+field_at(gsize offset)
+{
+    static const struct {
+        gsize start;
+        const char *name;
+    } fields[] = {
+        {0x000, "VERSION"},
+        {0x004, "GUEST_SVN"},
+        {0x008, "POLICY"},
+        {0x010, "FAMILY_ID"},
+        {0x020, "IMAGE_ID"},
+        {0x030, "VMPL"},
+        {0x034, "SIGNATURE_ALGO"},
+        {0x038, "CURRENT_TCB"},
+        {0x040, "PLATFORM_INFO"},
+        {0x048, "FLAGS"},
+        {0x04c, "reserved bytes"},
+        {0x050, "REPORT_DATA"},
+        {0x090, "MEASUREMENT"},
+        {0x0c0, "HOST_DATA"},
+        {0x0e0, "ID_KEY_DIGEST"},
+        {0x110, "AUTHOR_KEY_DIGEST"},
+        {0x140, "REPORT_ID"},
+        {0x160, "REPORT_ID_MA"},
+        {0x180, "REPORTED_TCB"},
+        {0x188, "the CPUID fields"},
+        {0x1a0, "CHIP_ID"},
+        {0x1e0, "COMMITTED_TCB"},
+        {0x1e8, "the firmware versions"},
+        {0x1f0, "LAUNCH_TCB"},
+        {0x1f8, "the mitigation vectors"},
+        {0x208, "reserved bytes"},
+        {0x2a0, "SIGNATURE"},
+    };
+    gsize i = G_N_ELEMENTS(fields) - 1;
+
+    while (fields[i].start > offset)
+        i--;
+    return fields[i].name;
+}
+
 /* Reserved bytes are signed and zero today. What they will mean is not known, so that it cannot be
  * judged: a report that has something there is refused, not half understood. */
 static gboolean
@@ -251,11 +294,13 @@ cvs_snp_report_parse(const void *data, gsize size, CvsSnpReport *ret_report, GEr
     CvsReader reader;
     guint32 algorithm = 0;
 
-    if (size != CVS_SNP_REPORT_SIZE) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                    "SNP report: %zu bytes; a report has exactly %d", size, CVS_SNP_REPORT_SIZE);
-        return FALSE;
-    }
+    if (size < CVS_SNP_REPORT_SIZE)
+        return malformed(error, size, "it ends there, in %s: %zu bytes; a report has exactly %d",
+                         field_at(size), size, CVS_SNP_REPORT_SIZE);
+    if (size > CVS_SNP_REPORT_SIZE)
+        return malformed(error, CVS_SNP_REPORT_SIZE,
+                         "it goes on behind SIGNATURE: %zu bytes; a report has exactly %d", size,
+                         CVS_SNP_REPORT_SIZE);
     cvs_reader_init(&reader, data, size);
     report.version = cvs_reader_u32_le(&reader);
     if (report.version < CVS_SNP_VERSION_MIN || report.version > CVS_SNP_VERSION_MAX)

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tee/snp-roots.h"
-#include "base/error.h"
-#include "base/file.h"
 #include "tee/snp-certs.h"
+#include "tee/test-roots.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define TEST_FILES_MAX 64
 
 static const struct {
     CvsSnpLine line;
@@ -59,76 +52,28 @@ cvs_snp_roots_unref(CvsSnpRoots *roots)
     g_free(roots);
 }
 
-static int
-compare_names(gconstpointer a, gconstpointer b)
+void
+cvs_snp_roots_add_test(CvsSnpRoots *roots, const GPtrArray *certs)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The names of the regular files, sorted, so that an error is the same in every run. */
-static GPtrArray *
-list_files(int dir, GError **error)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
-    struct dirent *entry = NULL;
-
-    if (stream == NULL) {
-        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot list the test roots");
-        cvs_close_fd(&copy);
-        return NULL;
-    }
-    while ((entry = readdir(stream)) != NULL) {
-        struct stat st;
-
-        if (entry->d_name[0] != '.' && fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode))
-            g_ptr_array_add(names, g_strdup(entry->d_name));
-    }
-    (void)closedir(stream);
-    if (names->len > TEST_FILES_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
-                    "the folder of test roots holds more than %d files", TEST_FILES_MAX);
-        return NULL;
-    }
-    g_ptr_array_sort(names, compare_names);
-    return g_steal_pointer(&names);
-}
-
-gboolean
-cvs_snp_roots_add_test_folder(CvsSnpRoots *roots, const char *path, GError **error)
-{
-    g_autoptr(GPtrArray) all = cvs_x509_certs_new();
-    g_autoptr(GPtrArray) names = NULL;
-    CVS_AUTO_FD int dir = cvs_dir_open(path, FALSE, 0, error);
-
-    if (dir < 0)
-        return FALSE;
-    names = list_files(dir, error);
-    if (names == NULL)
-        return FALSE;
-    for (guint i = 0; i < names->len; i++) {
-        const char *name = g_ptr_array_index(names, i);
-        g_autoptr(GPtrArray) crls = cvs_x509_crls_new();
-        g_autoptr(GBytes) bytes = cvs_file_read(dir, name, CVS_X509_INPUT_MAX, error);
-
-        if (bytes == NULL || !cvs_x509_load(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
-                                            name, all, crls, error)) {
-            g_prefix_error(error, "test roots in %s: ", path);
-            return FALSE;
-        }
-    }
-    for (guint i = 0; i < all->len; i++) {
-        X509 *cert = g_ptr_array_index(all, i);
+    roots->has_test = TRUE;
+    for (guint i = 0; i < certs->len; i++) {
+        X509 *cert = g_ptr_array_index(certs, i);
 
         if (cvs_snp_cert_kind(cert, NULL) == CVS_SNP_CERT_ARK) {
             (void)X509_up_ref(cert);
             g_ptr_array_add(roots->test, cert);
         }
     }
-    roots->has_test = TRUE;
-    return TRUE;
+}
+
+gboolean
+cvs_snp_roots_add_test_folder(CvsSnpRoots *roots, const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) certs = cvs_test_roots_load(path, error);
+
+    if (certs)
+        cvs_snp_roots_add_test(roots, certs);
+    return certs != NULL;
 }
 
 gboolean

@@ -16,9 +16,10 @@ typedef struct _CvsSnpRoots CvsSnpRoots;
 
 /* The pinned ones alone. */
 CvsSnpRoots *cvs_snp_roots_new(void);
-/* Adds every self-issued certificate "ARK-LINE" of the regular files in the folder (DER or PEM, not
- * below it) as a test root for its line; other certificates there are left alone. Errors: of the
- * folder and the files; BadFormat for a file that holds no certificate. Nothing is added then. */
+/* Adds every self-issued certificate "ARK-LINE" among the X509* as a test root for its line, and
+ * remembers that test roots were allowed even if there was none. */
+void cvs_snp_roots_add_test(CvsSnpRoots *roots, const GPtrArray *certs);
+/* The same with all certificates of a folder (test-roots.h), and its errors. */
 gboolean cvs_snp_roots_add_test_folder(CvsSnpRoots *roots, const char *path, GError **error);
 CvsSnpRoots *cvs_snp_roots_ref(CvsSnpRoots *roots);
 void cvs_snp_roots_unref(CvsSnpRoots *roots);

@@ -130,8 +130,17 @@ static void
 add_leaf_missing(Run *run, CvsSnpCertKind kind)
 {
     g_autofree char *url = cvs_snp_kds_vcek_url(&run->report, run->report.line);
+    /* Version 2 does not say which of the two it is of. */
+    gboolean either = !run->report.has_cpuid && run->report.layout == CVS_SNP_TCB_LEGACY;
+    g_autofree char *milan = either ? cvs_snp_kds_vcek_url(&run->report, CVS_SNP_LINE_MILAN) : NULL;
+    g_autofree char *genoa = either ? cvs_snp_kds_vcek_url(&run->report, CVS_SNP_LINE_GENOA) : NULL;
 
-    if (url)
+    if (milan && genoa && kind == CVS_SNP_CERT_VCEK)
+        cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, NULL,
+                             "there is no VCEK certificate for this chip and TCB; AMD has it at "
+                             "%s if it is a Milan, at %s if it is a Genoa",
+                             milan, genoa);
+    else if (url)
         cvs_error_add_reason(run->refusal, CVS_REASON_COLLATERAL_MISSING, NULL, url,
                              "there is no VCEK certificate for this chip and TCB; AMD has it at %s",
                              url);

@@ -49,8 +49,15 @@ cvs_tdreport_parse(const void *data, gsize size, CvsTdReport *ret_report, GError
     CvsReader r;
 
     if (size != CVS_TDREPORT_SIZE) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "TDREPORT of %zu bytes instead of %d",
-                    size, CVS_TDREPORT_SIZE);
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    size < CVS_TDREPORT_SIZE
+                        ? "TDREPORT: byte %zu: it ends there, in %s, and has %d"
+                        : "TDREPORT: %zu bytes: it goes on behind %s at %d",
+                    size,
+                    size < TCB_INFO_OFFSET  ? "REPORTMACSTRUCT"
+                    : size < TD_INFO_OFFSET ? "TEE_TCB_INFO"
+                                            : "TDINFO_STRUCT",
+                    CVS_TDREPORT_SIZE);
         return FALSE;
     }
     cvs_reader_init(&r, data, size);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "policy/tee-rules.h"
 #include "tee/claims.h"
+#include "tee/hcl-claims.h"
 #include "tee/tdx-claims.h"
 
 #include <stdio.h>
@@ -30,6 +31,9 @@ main(void)
 #undef X
 #define X(name, type, text) (void)printf("claim\tTDX\t%s\t%s\t%s\n", name, #type, text);
     CVS_CLAIMS_TDX(X)
+#undef X
+#define X(name, type, text) (void)printf("claim\tHCL\t%s\t%s\t%s\n", name, #type, text);
+    CVS_CLAIMS_HCL(X)
 #undef X
     return 0;
 }

@@ -13,8 +13,8 @@ from tap import Skip, build, call, main, read, same
 
 COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
-COMMANDS = ["explain", "generate", "list", "recover", "remove", "reseal", "seal", "show", "status",
-            "unseal"]
+COMMANDS = ["collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "reseal",
+            "seal", "show", "status", "unseal", "verify-report"]
 COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
 KEYS = ('{\n  "keys": [\n    {\n      "name": "db",\n      "owner": "uid:0"\n    },\n'
@@ -98,6 +98,8 @@ def test_values():
     same(completed("cvmseal list --bus s"), ["session", "system"], "--bus")
     same(completed("cvmseal seal db --pcrs "), [], "--pcrs")
     same(completed("cvmseal seal "), [], "a new key's name")
+    same(completed("cvmseal verify-report --type=td"), ["tdreport", "tdx"], "--type=")
+    same(completed("cvmseal collateral "), ["import", "list", "remove"], "collateral")
 
 
 def test_keys():
@@ -140,6 +142,10 @@ def test_files():
         same(sorted(shell.complete("cvmseal recover o")), ["one.key", "other.key"], "recover")
         same(shell.complete("cvmseal unseal db --out=one"), ["one.key"], "--out=")
         same(shell.complete("cvmseal seal db --in ot"), ["other.key"], "--in")
+        same(shell.complete("cvmseal verify-report o --certs ot"), ["other.key"], "--certs")
+        same(shell.complete("cvmseal verify-report ot"), ["other.key"], "verify-report")
+        same(shell.complete("cvmseal eventlog on"), ["one.key"], "eventlog")
+        same(shell.complete("cvmseal collateral import one.key ot"), ["other.key"], "import")
 
 
 def test_profiles():

@@ -194,7 +194,7 @@ def test_claims():
     assert len(claims) > 100
     manual = page("cvmseal.claims.5")
     for group, title in (("COMMON", "CLAIMS OF EVERY TEE"), ("SNP", "CLAIMS OF SEV-SNP"),
-                         ("TDX", "CLAIMS OF TDX")):
+                         ("TDX", "CLAIMS OF TDX"), ("HCL", "CLAIMS OF AZURE'S PARAVISOR")):
         found = [re.fullmatch(r'\.BR (\S+) " \((\w+)\)"', head).groups() + (joined(text),)
                  for head, text in entries(section(manual, title))]
         same(found, [(name, kind.lower(), text)
@@ -216,7 +216,8 @@ def manual_options():
     """Every option that cvmseal(1) describes."""
     text = page("cvmseal.1")
     found = set()
-    for title in ("OPTIONS OF SEAL AND GENERATE", "OPTIONS OF OTHER COMMANDS", "COMMON OPTIONS"):
+    for title in ("OPTIONS OF SEAL AND GENERATE", "OPTIONS OF VERIFY-REPORT AND COLLATERAL",
+                  "OPTIONS OF OTHER COMMANDS", "COMMON OPTIONS"):
         for head, _ in entries(section(text, title)):
             found |= set(re.findall(r"--[a-z][a-z-]*", head))
     return found
@@ -224,9 +225,9 @@ def manual_options():
 
 def test_commands():
     manual = page("cvmseal.1")
-    named = [re.match(r"\.BI? (\w+)", head).group(1)
+    named = [re.match(r"\.BI? \"?([\w-]+)", head).group(1)
              for head, _ in entries(section(manual, "COMMANDS"))]
-    shown = re.findall(r'"cvmseal (\w+)"', section(manual, "SYNOPSIS"))
+    shown = re.findall(r'"cvmseal ([\w-]+)"', section(manual, "SYNOPSIS"))
     same(named, shown, "commands")
 
 
@@ -245,7 +246,7 @@ def test_same_options_as_the_program():
     code, text = call(CLI, "--help")
     same(code, 0, text)
     wanted = {"--version", "--help"}
-    for command in re.findall(r'"cvmseal (\w+)"', section(page("cvmseal.1"), "SYNOPSIS")):
+    for command in re.findall(r'"cvmseal ([\w-]+)"', section(page("cvmseal.1"), "SYNOPSIS")):
         assert re.search(rf"^\s+{command}\b", text, flags=re.M), f"{command} in cvmseal --help"
         code, usage = call(CLI, command, "--help")
         same(code, 0, usage)

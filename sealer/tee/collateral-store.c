@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tee/collateral-store.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/lock.h"
+#include "tee/refusal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SEEN_FILE "seen.json"
+#define SEEN_VERSION 1
+#define SEEN_MAX (256 * 1024)
+#define LOCK_NAME "collateral"
+#define LOCK_TIMEOUT_MS 10000
+#define FILE_MODE 0644
+#define FOLDER_MODE 0755
+
+struct _CvsCollateralStore {
+    int dir;
+    CvsSnpRoots *snp_roots;
+    CvsTdxRoots *tdx_roots;
+};
+
+CvsCollateralStore *
+cvs_collateral_store_open(const char *path, gboolean create, CvsSnpRoots *snp_roots,
+                          CvsTdxRoots *tdx_roots, GError **error)
+{
+    CvsCollateralStore *store = NULL;
+    int dir = cvs_dir_open(path, create, FOLDER_MODE, error);
+
+    if (dir < 0)
+        return NULL;
+    store = g_new0(CvsCollateralStore, 1);
+    store->dir = dir;
+    store->snp_roots = cvs_snp_roots_ref(snp_roots);
+    store->tdx_roots = cvs_tdx_roots_ref(tdx_roots);
+    return store;
+}
+
+void
+cvs_collateral_store_free(CvsCollateralStore *store)
+{
+    cvs_close_fd(&store->dir);
+    cvs_snp_roots_unref(store->snp_roots);
+    cvs_tdx_roots_unref(store->tdx_roots);
+    g_free(store);
+}
+
+static char *
+file_name(const CvsCollateralItem *item)
+{
+    return g_strconcat(item->id, item->tcb_info || item->qe_identity ? ".json" : ".der", NULL);
+}
+
+/* "vcek-0123456789abcdef": a stem that one of our files can have. */
+static gboolean
+is_id(const char *id)
+{
+    for (guint i = 0; i < CVS_N_COLLATERAL_KINDS; i++) {
+        const char *kind = cvs_collateral_kind_name((CvsCollateralKind)i);
+        gsize size = strlen(kind);
+
+        if (g_str_has_prefix(id, kind) && id[size] == '-' && strlen(id) == size + 17 &&
+            strspn(id + size + 1, "0123456789abcdef") == 16)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static int
+compare_items(gconstpointer a, gconstpointer b)
+{
+    const CvsCollateralItem *const *one = a;
+    const CvsCollateralItem *const *other = b;
+
+    return strcmp((*one)->id, (*other)->id);
+}
+
+/* One file as an item; on an error an item that has nothing but the name and the error. */
+static void
+load_file(CvsCollateralStore *store, const char *name, GPtrArray *items)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
+    g_autoptr(GBytes) bytes = cvs_file_read(store->dir, name, CVS_COLLATERAL_MAX, &error);
+    g_autoptr(GPtrArray) found = cvs_collateral_items_new();
+    CvsCollateralItem *item = NULL;
+
+    if (bytes &&
+        cvs_evidence_add(evidence, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), name,
+                         &error) &&
+        cvs_collateral_items_add(found, evidence, &error)) {
+        g_autofree char *own = found->len == 1 ? file_name(g_ptr_array_index(found, 0)) : NULL;
+
+        if (g_strcmp0(own, name) == 0) {
+            g_ptr_array_add(items, g_ptr_array_steal_index(found, 0));
+            return;
+        }
+        g_set_error(&error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "%s: its contents are not those that its name stands for", name);
+    }
+    item = g_new0(CvsCollateralItem, 1);
+    item->id = g_strndup(name, (gsize)(strrchr(name, '.') - name));
+    item->error = g_steal_pointer(&error);
+    g_ptr_array_add(items, item);
+}
+
+static gboolean
+is_our_file(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    g_autofree char *stem = dot ? g_strndup(name, (gsize)(dot - name)) : NULL;
+
+    return stem && is_id(stem) && (g_str_equal(dot, ".der") || g_str_equal(dot, ".json"));
+}
+
+static GPtrArray *
+load_files(CvsCollateralStore *store, GError **error)
+{
+    g_autoptr(GPtrArray) items = cvs_collateral_items_new();
+    int copy = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *entry = NULL;
+
+    if (stream == NULL) {
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot list the collateral");
+        cvs_close_fd(&copy);
+        return NULL;
+    }
+    while (items->len < CVS_COLLATERAL_FILES_MAX && (entry = readdir(stream)) != NULL) {
+        if (is_our_file(entry->d_name))
+            load_file(store, entry->d_name, items);
+    }
+    (void)closedir(stream);
+    g_ptr_array_sort(items, compare_items);
+    return g_steal_pointer(&items);
+}
+
+/* Series to highest number. What is damaged is taken for nothing seen: whoever can damage the file
+ * can also remove it. */
+static json_t *
+load_seen(CvsCollateralStore *store)
+{
+    g_autoptr(GBytes) bytes = cvs_file_read(store->dir, SEEN_FILE, SEEN_MAX, NULL);
+    g_autoptr(json_t) json = bytes ? cvs_json_parse(g_bytes_get_data(bytes, NULL),
+                                                    g_bytes_get_size(bytes), SEEN_FILE, NULL)
+                                   : NULL;
+    json_t *seen = json_object_get(json, "seen");
+    json_t *clean = json_object();
+    const char *series = NULL;
+    json_t *value = NULL;
+
+    if (json_integer_value(json_object_get(json, "version")) != SEEN_VERSION)
+        return clean;
+    json_object_foreach (seen, series, value) {
+        const char *number = json_string_value(value);
+
+        if (number && *number && strspn(number, "0123456789abcdef") == strlen(number))
+            (void)json_object_set(clean, series, value);
+    }
+    return clean;
+}
+
+static gboolean
+save_seen(CvsCollateralStore *store, json_t *seen, GError **error)
+{
+    g_autoptr(json_t) json = json_pack("{s:i, s:O}", "version", SEEN_VERSION, "seen", seen);
+    g_autofree char *text = cvs_json_canonical(json);
+
+    return cvs_file_write(store->dir, SEEN_FILE, text, strlen(text), FILE_MODE, CVS_WRITE_REPLACE,
+                          error);
+}
+
+static void
+note_seen(json_t *seen, const CvsCollateralItem *item)
+{
+    const char *known = json_string_value(json_object_get(seen, item->series));
+
+    if (item->number && (known == NULL || cvs_collateral_number_compare(known, item->number) < 0))
+        (void)json_object_set_new(seen, item->series, json_string(item->number));
+}
+
+/* FALSE with a reason if a newer one was taken in before. */
+static gboolean
+check_seen(const json_t *seen, const CvsCollateralItem *item, GError *refusal)
+{
+    const char *known = json_string_value(json_object_get(seen, item->series));
+
+    if (item->number == NULL || known == NULL ||
+        cvs_collateral_number_compare(item->number, known) >= 0)
+        return TRUE;
+    cvs_error_add_reason(refusal, CVS_REASON_COLLATERAL_ROLLBACK, item->number, known,
+                         "%s is older than one that was already seen", item->id);
+    return FALSE;
+}
+
+/* Certificates and CRLs of the items that are not known to be wrong. */
+static void
+gather(const GPtrArray *items, GPtrArray *certs, GPtrArray *crls)
+{
+    for (guint i = 0; i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+
+        if (item->error)
+            continue;
+        /* Leaves are nobody's issuers. */
+        if (item->cert && item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK) {
+            (void)X509_up_ref(item->cert);
+            g_ptr_array_add(certs, item->cert);
+        }
+        if (item->crl) {
+            (void)X509_CRL_up_ref(item->crl);
+            g_ptr_array_add(crls, item->crl);
+        }
+    }
+}
+
+/* Each item found authentic, and not older than what was seen, or given its error. */
+static void
+judge_items(CvsCollateralStore *store, const GPtrArray *items, const json_t *seen)
+{
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(GPtrArray) crls = cvs_x509_crls_new();
+
+    gather(items, certs, crls);
+    for (guint i = 0; i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+        GError *refusal = cvs_refusal_new();
+
+        if (item->error == NULL &&
+            cvs_collateral_item_authenticate(item, certs, crls, store->snp_roots, store->tdx_roots,
+                                             refusal))
+            (void)check_seen(seen, item, refusal);
+        /* One that has an error already gets no reasons. */
+        (void)cvs_refusal_end(refusal, item->id, &item->error);
+    }
+}
+
+GPtrArray *
+cvs_collateral_store_list(CvsCollateralStore *store, GError **error)
+{
+    g_autoptr(GPtrArray) items = load_files(store, error);
+    g_autoptr(json_t) seen = load_seen(store);
+
+    if (items)
+        judge_items(store, items, seen);
+    return g_steal_pointer(&items);
+}
+
+/* One import under way. */
+typedef struct {
+    CvsCollateralStore *store;
+    GPtrArray *here; /* items of the store */
+    json_t *seen;
+    GPtrArray *certs; /* of the store and of all inputs */
+    GPtrArray *crls;
+} Import;
+
+static void
+free_result(gpointer data)
+{
+    CvsCollateralResult *result = data;
+
+    g_free(result->name);
+    g_ptr_array_unref(result->ids);
+    g_clear_error(&result->error);
+    g_free(result);
+}
+
+/* The item of the store that this one would replace, or that is as new. */
+static CvsCollateralItem *
+find_rival(const Import *import, const CvsCollateralItem *item)
+{
+    for (guint i = 0; i < import->here->len; i++) {
+        CvsCollateralItem *other = g_ptr_array_index(import->here, i);
+
+        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0)
+            return other;
+    }
+    return NULL;
+}
+
+static gboolean
+has_room(const Import *import, guint more, GError **error)
+{
+    if (import->here->len + more <= CVS_COLLATERAL_FILES_MAX)
+        return TRUE;
+    g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+                "the store holds %d pieces of collateral at most: remove what is not needed",
+                CVS_COLLATERAL_FILES_MAX);
+    return FALSE;
+}
+
+/* All items are authentic, and none is older than what was seen. */
+static gboolean
+check_items(const Import *import, const GPtrArray *items, const char *name, GError **error)
+{
+    GError *refusal = cvs_refusal_new();
+
+    for (guint i = 0; i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+        const CvsCollateralItem *rival = NULL;
+
+        if (!cvs_collateral_item_authenticate(item, import->certs, import->crls,
+                                              import->store->snp_roots, import->store->tdx_roots,
+                                              refusal) ||
+            !check_seen(import->seen, item, refusal))
+            continue;
+        rival = find_rival(import, item);
+        if (rival && item->cert == NULL && cvs_collateral_item_compare(item, rival) < 0)
+            cvs_error_add_reason(refusal, CVS_REASON_COLLATERAL_ROLLBACK, item->id, rival->id,
+                                 "%s is older than %s, which is in the store", item->id, rival->id);
+    }
+    return cvs_refusal_end(refusal, name, error);
+}
+
+static void
+replace_rival(Import *import, CvsCollateralItem *rival)
+{
+    g_autofree char *name = file_name(rival);
+
+    /* One that stays is of no harm: the newer one is preferred. */
+    (void)cvs_file_remove(import->store->dir, name, NULL);
+    g_ptr_array_remove(import->here, rival);
+}
+
+/* Writes what is new, the number first: a crash in between leaves a store that has seen more than
+ * it holds, never less. On an error what was written is taken out again. */
+static gboolean
+write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GError **error)
+{
+    g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) rivals = g_ptr_array_new();
+    gboolean ok = TRUE;
+
+    for (guint i = 0; i < items->len; i++)
+        note_seen(import->seen, g_ptr_array_index(items, i));
+    ok = save_seen(import->store, import->seen, error);
+    for (guint i = 0; ok && i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+        CvsCollateralItem *rival = find_rival(import, item);
+        g_autofree char *name = file_name(item);
+        gsize size = 0;
+        const void *data = g_bytes_get_data(item->content, &size);
+
+        if (rival && cvs_collateral_item_compare(item, rival) <= 0) {
+            g_ptr_array_add(result->ids, g_strdup(rival->id));
+            continue;
+        }
+        ok = cvs_file_write(import->store->dir, name, data, size, FILE_MODE, CVS_WRITE_REPLACE,
+                            error);
+        if (!ok)
+            break;
+        g_ptr_array_add(result->ids, g_strdup(item->id));
+        g_ptr_array_add(written, g_steal_pointer(&name));
+        if (rival)
+            g_ptr_array_add(rivals, rival);
+        result->added++;
+    }
+    for (guint i = 0; !ok && i < written->len; i++)
+        (void)cvs_file_remove(import->store->dir, g_ptr_array_index(written, i), NULL);
+    if (!ok)
+        return FALSE;
+    for (guint i = 0; i < rivals->len; i++)
+        replace_rival(import, g_ptr_array_index(rivals, i));
+    return TRUE;
+}
+
+static gboolean
+import_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GError **error)
+{
+    if (!check_items(import, items, result->name, error) || !has_room(import, items->len, error) ||
+        !write_items(import, items, result, error))
+        return FALSE;
+    /* Those that were written are here now, for the next file. */
+    while (items->len > 0) {
+        CvsCollateralItem *item = g_ptr_array_steal_index(items, items->len - 1);
+        gboolean is_here = FALSE;
+
+        for (guint i = 0; i < import->here->len && !is_here; i++)
+            is_here = g_str_equal(((CvsCollateralItem *)g_ptr_array_index(import->here, i))->id,
+                                  item->id);
+        if (is_here || !g_ptr_array_find_with_equal_func(result->ids, item->id, g_str_equal, NULL))
+            cvs_collateral_item_free(item);
+        else
+            g_ptr_array_add(import->here, item);
+    }
+    return TRUE;
+}
+
+static GPtrArray *
+parse_input(const CvsCollateralInput *input, GError **error)
+{
+    g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
+    g_autoptr(GPtrArray) items = cvs_collateral_items_new();
+
+    if (input->bytes == NULL) {
+        if (input->error)
+            g_propagate_error(error, g_error_copy(input->error));
+        return NULL;
+    }
+    if (!cvs_evidence_add(evidence, g_bytes_get_data(input->bytes, NULL),
+                          g_bytes_get_size(input->bytes), input->name, error))
+        return NULL;
+    if (!cvs_collateral_items_add(items, evidence, error)) {
+        g_prefix_error(error, "%s: ", input->name);
+        return NULL;
+    }
+    return g_steal_pointer(&items);
+}
+
+static void
+unref_items(gpointer items)
+{
+    if (items)
+        g_ptr_array_unref(items);
+}
+
+gboolean
+cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollateralInput *inputs,
+                            guint n_inputs, GPtrArray **ret_results, GError **error)
+{
+    g_autoptr(CvsLock) lock = cvs_lock_take(store->dir, LOCK_NAME, LOCK_TIMEOUT_MS, error);
+    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func(free_result);
+    g_autoptr(GPtrArray) parsed = g_ptr_array_new_with_free_func(unref_items);
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(GPtrArray) crls = cvs_x509_crls_new();
+    g_autoptr(GPtrArray) here = NULL;
+    g_autoptr(json_t) seen = NULL;
+    Import import = {.store = store, .certs = certs, .crls = crls};
+
+    if (lock == NULL)
+        return FALSE;
+    cvs_file_sweep(store->dir);
+    here = cvs_collateral_store_list(store, error);
+    if (here == NULL)
+        return FALSE;
+    seen = load_seen(store);
+    import.here = here;
+    import.seen = seen;
+    gather(here, certs, crls);
+    for (guint i = 0; i < n_inputs; i++) {
+        CvsCollateralResult *result = g_new0(CvsCollateralResult, 1);
+        GPtrArray *items = parse_input(&inputs[i], &result->error);
+
+        result->name = g_strdup(inputs[i].name);
+        result->ids = g_ptr_array_new_with_free_func(g_free);
+        g_ptr_array_add(results, result);
+        g_ptr_array_add(parsed, items);
+        if (items)
+            gather(items, certs, crls);
+    }
+    for (guint i = 0; i < n_inputs; i++) {
+        CvsCollateralResult *result = g_ptr_array_index(results, i);
+        GPtrArray *items = g_ptr_array_index(parsed, i);
+
+        if (items && !import_items(&import, items, result, &result->error)) {
+            g_ptr_array_set_size(result->ids, 0);
+            result->added = 0;
+        }
+    }
+    *ret_results = g_steal_pointer(&results);
+    return TRUE;
+}
+
+gboolean
+cvs_collateral_store_remove(CvsCollateralStore *store, const char *id, GError **error)
+{
+    g_autoptr(CvsLock) lock = cvs_lock_take(store->dir, LOCK_NAME, LOCK_TIMEOUT_MS, error);
+    static const char *const endings[] = {".der", ".json"};
+
+    if (lock == NULL)
+        return FALSE;
+    for (gsize i = 0; is_id(id) && i < G_N_ELEMENTS(endings); i++) {
+        g_autofree char *name = g_strconcat(id, endings[i], NULL);
+        g_autoptr(GError) local = NULL;
+
+        if (cvs_file_remove(store->dir, name, &local))
+            return TRUE;
+        if (!g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    g_set_error(error, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY, "there is no collateral %s", id);
+    return FALSE;
+}
+
+static gboolean
+is_leaf_for(const CvsCollateralItem *item, const CvsSnpReport *report)
+{
+    CvsSnpTcb reported = cvs_snp_tcb_decode(report->reported_tcb, item->leaf.layout);
+
+    if (item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK)
+        return FALSE;
+    if (report->line != CVS_SNP_LINE_UNKNOWN && report->line != item->line)
+        return FALSE;
+    return cvs_snp_tcb_equal(&reported, &item->leaf.tcb) &&
+           memcmp(item->leaf.hwid, report->chip_id, item->leaf.hwid_size) == 0;
+}
+
+static void
+add_to(const CvsCollateralItem *item, CvsEvidence *evidence)
+{
+    /* What was parsed once parses again. */
+    (void)cvs_evidence_add(evidence, g_bytes_get_data(item->content, NULL),
+                           g_bytes_get_size(item->content), item->id, NULL);
+}
+
+gboolean
+cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *report,
+                                 CvsEvidence *evidence, GError **error)
+{
+    g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
+
+    for (guint i = 0; items && i < items->len; i++) {
+        const CvsCollateralItem *item = g_ptr_array_index(items, i);
+        gboolean is_issuer =
+            !item->error && item->line != CVS_SNP_LINE_UNKNOWN &&
+            (item->kind == CVS_COLLATERAL_ASK || item->kind == CVS_COLLATERAL_ASVK ||
+             item->kind == CVS_COLLATERAL_ARK || item->kind == CVS_COLLATERAL_CRL);
+
+        if (!item->error && (is_issuer || is_leaf_for(item, report)))
+            add_to(item, evidence);
+    }
+    return items != NULL;
+}
+
+/* The lower of the two, since the documents of one date may come on two days. */
+static guint32
+evaluation_seen(const json_t *seen, const char *fmspc)
+{
+    g_autofree char *info = cvs_collateral_tcb_series(NULL, "TDX", fmspc);
+    g_autofree char *identity = cvs_collateral_tcb_series(NULL, "TD_QE", NULL);
+    const char *of_info = json_string_value(json_object_get(seen, info));
+    const char *of_identity = json_string_value(json_object_get(seen, identity));
+    guint64 a = of_info ? g_ascii_strtoull(of_info, NULL, 16) : 0;
+    guint64 b = of_identity ? g_ascii_strtoull(of_identity, NULL, 16) : a;
+
+    return (guint32)MIN(MIN(a, b), G_MAXUINT32);
+}
+
+gboolean
+cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
+                                 CvsEvidence *evidence, GError **error)
+{
+    g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
+    g_autoptr(json_t) seen = load_seen(store);
+    g_autofree char *digits = fmspc ? cvs_hex_encode(fmspc, 6) : NULL;
+
+    if (items == NULL)
+        return FALSE;
+    for (guint i = 0; i < items->len; i++) {
+        const CvsCollateralItem *item = g_ptr_array_index(items, i);
+
+        if (item->error || item->line != CVS_SNP_LINE_UNKNOWN)
+            continue;
+        if (item->tcb_info && (fmspc == NULL || memcmp(item->tcb_info->fmspc, fmspc, 6) != 0))
+            continue;
+        add_to(item, evidence);
+    }
+    if (digits)
+        evidence->evaluation_seen = MAX(evidence->evaluation_seen, evaluation_seen(seen, digits));
+    return TRUE;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The folder of test roots that a configuration names. */
+
+#include "tee/x509.h"
+
+/* All certificates (X509*) of the regular files in the folder, DER or PEM; nothing below it, and no
+ * file whose name begins with a dot. Errors: of the folder and the files; BadFormat for a file that
+ * holds neither certificate nor CRL. */
+GPtrArray *cvs_test_roots_load(const char *path, GError **error);
