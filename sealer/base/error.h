@@ -112,7 +112,13 @@ typedef enum {
     X(TDX_MODULE_UNKNOWN, "TdxModuleUnknown", "Intel lists no TDX module of this version")         \
     X(TDX_MODULE_MISMATCH, "TdxModuleMismatch", "the TDX module has another signer or attributes") \
     X(TCB_NOT_SUPPORTED, "TcbNotSupported", "below every TCB level that Intel lists")              \
-    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")
+    X(TCB_REVOKED, "TcbRevoked", "Intel has revoked this TCB level")                               \
+    X(PROVIDER_UNKNOWN, "ProviderUnknown", "the kernel's TEE is of a kind that is not known here") \
+    X(ANSWER_EMPTY, "AnswerEmpty", "firmware or host gave nothing instead of a report or key")     \
+    X(ANSWER_DIFFERS, "AnswerDiffers", "a report is not the one that was asked for")               \
+    X(REQUEST_OVERTAKEN, "RequestOvertaken", "another program wrote into our request to the TEE")  \
+    X(TEE_CHANNEL_CLOSED, "TeeChannelClosed",                                                      \
+      "the kernel asks the secure processor no more until the next reboot")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

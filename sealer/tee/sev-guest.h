@@ -24,7 +24,7 @@
  * NotSupported if there is no such device; TooLarge if the host's table does not fit: no report
  * came then, and one without certificates can be asked for, in a turn of its own. AttestationFailed
  * with the firmware's, the host's or the kernel's status in words, or with a reason as above,
- * ReportDiffers, ReportEmpty. NotAuthorized, BadFormat. */
+ * AnswerDiffers, AnswerEmpty. NotAuthorized, BadFormat. */
 gboolean cvs_sev_guest_get_report(const char *device, const guint8 report_data[static 64],
                                   guint vmpl, GBytes **ret_report, GBytes **ret_certs,
                                   GError **error);

@@ -53,7 +53,8 @@ const char *cvs_tee_kind_name(CvsTeeKind kind);
 
 typedef struct {
     CvsTeeKind kind;
-    const char *provider; /* "sev_guest", "tdx_guest" (configfs), "sev-guest", "tdx_guest-device" */
+    const char *provider; /* by configfs "sev_guest", "tdx_guest"; else "sev-guest-device",
+                           * "tdx-guest-device"; "none" */
     gboolean has_svsm;    /* SNP: the kernel runs under an SVSM that can be asked */
     guint privlevel;      /* SNP: the least VMPL that may be asked for, the kernel's own */
 } CvsTeeInfo;
@@ -77,12 +78,12 @@ typedef struct {
 
 typedef struct {
     CvsTeeKind kind;
-    char *provider;   /* as in CvsTeeInfo */
-    guint privlevel;  /* SNP: the VMPL that was asked for; 0 of an SVSM */
-    GBytes *report;   /* SNP report of 1184 bytes; or TD quote, of which a part may be fill */
-    GBytes *auxblob;  /* SNP: the host's certificate table (ghcb-certs.h), or NULL */
-    GBytes *manifest; /* SNP: of the SVSM, or NULL */
-    GBytes *tdreport; /* TDX: taken with the quote, for the same report data */
+    const char *provider; /* as in CvsTeeInfo */
+    guint privlevel;      /* SNP: the VMPL that was asked for; 0 of an SVSM */
+    GBytes *report;       /* SNP report of 1184 bytes; or TD quote, of which a part may be fill */
+    GBytes *auxblob;      /* SNP: the host's certificate table (ghcb-certs.h), or NULL */
+    GBytes *manifest;     /* SNP: of the SVSM, or NULL */
+    GBytes *tdreport;     /* TDX: taken with the quote, for the same report data */
 } CvsTeeEvidence;
 
 void cvs_tee_evidence_free(CvsTeeEvidence *evidence);

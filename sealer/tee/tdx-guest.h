@@ -8,7 +8,7 @@
 
 /* *ret_bytes (may be NULL): the CVS_TDREPORT_SIZE bytes; *ret_report: the same, parsed and found to
  * be for the report data. NotSupported if there is no such device, NotAuthorized; AttestationFailed
- * if the module refuses, with the reason ReportDiffers if the report is for other data. BadFormat.
+ * if the module refuses, with the reason AnswerDiffers if the report is for other data. BadFormat.
  */
 gboolean cvs_tdx_guest_get_report(const char *device, const guint8 report_data[static 64],
                                   GBytes **ret_bytes, CvsTdReport *ret_report, GError **error);

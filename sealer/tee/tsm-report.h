@@ -63,14 +63,11 @@ gboolean cvs_tsm_report_probe(const char *path, CvsTsmInfo *ret_info, GError **e
  * deadline (on the clock).
  *
  * AttestationFailed with the reason
- *   ReportEmpty        the host gave nothing
- *   ReportOvertaken    somebody else wrote into our folder, or the kernel did not take our request
- *   ReportDiffers      the report is not for what was asked
+ *   AnswerEmpty        the host gave nothing
+ *   RequestOvertaken    somebody else wrote into our folder, or the kernel did not take our request
+ *   AnswerDiffers      the report is not for what was asked
  *   TeeChannelClosed   the kernel has closed its channel to the firmware: until reboot
  * and without one for what firmware, host or SVSM refused. NotSupported, NotAuthorized, Busy,
  * BadFormat (a report, quote or attribute that breaks its format), TooLarge. */
 CvsTsmReport *cvs_tsm_report_get(const char *path, const CvsTsmRequest *request,
                                  const CvsPaceClock *clock, gint64 deadline, GError **error);
-
-/* Removes the folders that a crashed program left there. */
-void cvs_tsm_report_sweep(const char *path);
