@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "config.h"
-
+#include "base/daemon-config.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "ctl/backend.h"
@@ -14,8 +13,8 @@
 typedef struct {
     CvsBackend parent;
     char *vault;
-    char *policies;
-    const char *folders[3];
+    char *only_folder[2];
+    const char *const *folders;
     CvsTpm *tpm;
     CvsStore *store; /* opened by the first call that needs it */
 } Direct;
@@ -28,7 +27,7 @@ direct_free(CvsBackend *backend)
     g_clear_pointer(&direct->store, cvs_store_close);
     g_clear_pointer(&direct->tpm, cvs_tpm_free);
     g_free(direct->vault);
-    g_free(direct->policies);
+    g_free(direct->only_folder[0]);
     g_free(direct);
 }
 
@@ -314,19 +313,20 @@ static const CvsBackendClass direct_class = {
 };
 
 CvsBackend *
-cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies)
+cvs_backend_direct_new(const char *config_file, const char *tcti, const char *vault,
+                       const char *policies, GError **error)
 {
-    Direct *direct = g_new0(Direct, 1);
+    g_autoptr(CvsConfig) config = cvs_config_load(config_file, error);
+    Direct *direct = NULL;
 
+    if (config == NULL)
+        return NULL;
+    direct = g_new0(Direct, 1);
     direct->parent.class = &direct_class;
-    direct->vault = g_strdup(vault ? vault : CVS_STATE_DIR);
-    direct->policies = g_strdup(policies);
-    if (policies) {
-        direct->folders[0] = direct->policies;
-    } else {
-        direct->folders[0] = CVS_SYSCONF_DIR "/policies";
-        direct->folders[1] = CVS_LIB_DIR "/policies";
-    }
-    direct->tpm = cvs_tpm_new(tcti);
+    direct->vault = g_strdup(vault ? vault : config->vault_dir);
+    direct->only_folder[0] = g_strdup(policies);
+    direct->folders =
+        policies ? (const char *const *)direct->only_folder : cvs_config_profile_folders();
+    direct->tpm = cvs_tpm_new(tcti ? tcti : config->tcti);
     return &direct->parent;
 }

@@ -108,7 +108,9 @@ struct _CvsBackend {
 
 /* bus: "system", "session" or an address. Failed if there is no such bus. */
 CvsBackend *cvs_backend_dbus_new(const char *bus, GError **error);
-/* NULL: the defaults. Opens nothing yet. */
-CvsBackend *cvs_backend_direct_new(const char *tcti, const char *vault, const char *policies);
+/* The daemon's configuration (config NULL: the installed one), in which tcti, vault and policies
+ * win if they are not NULL. Opens nothing yet. Errors of cvs_config_load(). */
+CvsBackend *cvs_backend_direct_new(const char *config_file, const char *tcti, const char *vault,
+                                   const char *policies, GError **error);
 void cvs_backend_free(CvsBackend *backend);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsBackend, cvs_backend_free)

@@ -12,9 +12,10 @@ cvs_cli_get_backend(CvsCli *cli, GError **error)
     const CvsOptions *options = &cli->options;
 
     if (cli->backend == NULL)
-        cli->backend = options->direct ? cvs_backend_direct_new(options->tcti, options->vault,
-                                                                options->policies)
-                                       : cvs_backend_dbus_new(options->bus, error);
+        cli->backend = options->direct
+                           ? cvs_backend_direct_new(options->config, options->tcti, options->vault,
+                                                    options->policies, error)
+                           : cvs_backend_dbus_new(options->bus, error);
     return cli->backend;
 }
 

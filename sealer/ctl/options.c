@@ -5,12 +5,13 @@
 
 #include <string.h>
 
-#define N_COMMON 7
+#define N_COMMON 8
 
 void
 cvs_options_clear(CvsOptions *options)
 {
     g_clear_pointer(&options->owner, g_free);
+    g_clear_pointer(&options->config, g_free);
     g_clear_pointer(&options->tcti, g_free);
     g_clear_pointer(&options->vault, g_free);
     g_clear_pointer(&options->policies, g_free);
@@ -31,6 +32,7 @@ static void
 take_options(CvsOptions *to, CvsOptions *from)
 {
     take_text(&to->owner, &from->owner);
+    take_text(&to->config, &from->config);
     take_text(&to->tcti, &from->tcti);
     take_text(&to->vault, &from->vault);
     take_text(&to->policies, &from->policies);
@@ -50,10 +52,12 @@ common_entries(CvsOptions *options, GOptionEntry entries[static N_COMMON + 1])
          "Where the daemon is: system (default), session, or an address", "BUS"},
         {"direct", 0, 0, G_OPTION_ARG_NONE, &options->direct,
          "Use vault and TPM without the daemon (needs root)", NULL},
+        {"config", 0, 0, G_OPTION_ARG_FILENAME, &options->config,
+         "With --direct: configuration in place of the daemon's", "FILE"},
         {"tcti", 0, 0, G_OPTION_ARG_STRING, &options->tcti,
-         "With --direct: the TPM, default device:/dev/tpmrm0", "CONFIG"},
-        {"vault", 0, 0, G_OPTION_ARG_FILENAME, &options->vault, "With --direct: the vault's folder",
-         "DIR"},
+         "With --direct: the TPM, in place of the configuration's", "TCTI"},
+        {"vault", 0, 0, G_OPTION_ARG_FILENAME, &options->vault,
+         "With --direct: the vault, in place of the configuration's", "DIR"},
         {"policies", 0, 0, G_OPTION_ARG_FILENAME, &options->policies,
          "With --direct: the only folder with profiles", "DIR"},
         {NULL},
@@ -267,10 +271,12 @@ cvs_options_finish(CvsOptions *options, GError **error)
                             "--bus and --direct exclude each other: --direct uses no bus");
         return FALSE;
     }
-    if (!options->direct && (options->tcti || options->vault || options->policies)) {
+    if (!options->direct &&
+        (options->config || options->tcti || options->vault || options->policies)) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "%s needs --direct: the daemon has its own from its configuration",
-                    options->tcti    ? "--tcti"
+                    options->config  ? "--config"
+                    : options->tcti  ? "--tcti"
                     : options->vault ? "--vault"
                                      : "--policies");
         return FALSE;
@@ -319,6 +325,7 @@ cvs_options_repeat(const CvsOptions *options)
         repeat(text, "--bus", options->bus);
     if (options->direct)
         g_string_append(text, " --direct");
+    repeat(text, "--config", options->config);
     repeat(text, "--tcti", options->tcti);
     repeat(text, "--vault", options->vault);
     repeat(text, "--policies", options->policies);

@@ -15,7 +15,8 @@ typedef struct {
         *owner; /* "self", "unit", "system", "unit:NAME.service", "uid:N"; never NULL when parsed */
     gboolean json;
     gboolean direct;
-    char *tcti; /* the last three with --direct only; NULL: the default */
+    char *config; /* these four with --direct only; NULL: as the daemon has it */
+    char *tcti;
     char *vault;
     char *policies;
     char *bus; /* "system", "session" or an address; never NULL when parsed */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
 #include "service/watchdog.h"
@@ -118,8 +119,10 @@ connect_to_bus(const char *bus, GError **error)
                                                G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
                                                    G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
                                                NULL, NULL, error);
-    if (connection)
+    if (connection) {
         g_dbus_connection_set_exit_on_close(connection, FALSE);
+        cvs_fds_guard(connection);
+    }
     return connection;
 }
 
@@ -231,16 +234,15 @@ serve(Daemon *daemon)
 static gboolean
 daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
 {
-    static const char *const folders[] = {CVS_SYSCONF_DIR "/policies", CVS_LIB_DIR "/policies",
-                                          NULL};
     CvsService *service = &daemon->service;
     g_autoptr(CvsStore) store = NULL;
 
     service->config = load_config(arguments, error);
     if (service->config == NULL)
         return FALSE;
-    service->profile_folders =
-        arguments->profile_folders ? (const char *const *)arguments->profile_folders : folders;
+    service->profile_folders = arguments->profile_folders
+                                   ? (const char *const *)arguments->profile_folders
+                                   : cvs_config_profile_folders();
     store = cvs_store_open(service->config->vault_dir, TRUE, error);
     if (store == NULL)
         return FALSE;

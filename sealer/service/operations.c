@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/operations.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "release/release.h"
 #include "service/describe.h"
@@ -9,6 +10,9 @@
 
 /* Everybody waits while we wait for a key that another program is changing. */
 #define LOCK_TIMEOUT_MS 1000
+/* And while a caller's descriptor takes a recovery key, which takes no time if it is an honest one.
+ */
+#define OUTPUT_TIMEOUT_MS 1000
 
 void
 cvs_operation_clear(CvsOperation *op)
@@ -49,9 +53,10 @@ set_empty_reply(CvsOperation *op)
 static gboolean
 deliver_recovery_key(const CvsSecret *recovery_key, gpointer data, GError **error)
 {
-    const CvsOperation *op = data;
+    CvsOperation *op = data;
 
-    return cvs_secret_out_write(op->options.recovery_output_fd, recovery_key, error);
+    return cvs_secret_out_write(cvs_steal_fd(&op->options.recovery_output_fd), recovery_key,
+                                OUTPUT_TIMEOUT_MS, op->place, error);
 }
 
 static void

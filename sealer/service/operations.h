@@ -5,8 +5,9 @@
  * run in the worker's thread and know nothing of D-Bus but the form of their answers. */
 
 #include "base/secret.h"
-#include "service/daemon-config.h"
+#include "base/daemon-config.h"
 #include "service/options.h"
+#include "service/requests.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     CvsSecret *secret;
     CvsSecret *pin;
     CvsSecret *recovery_key;
+    CvsPlace *place; /* borrowed */
     /* out: one of them; the reply is a tuple with a reference (not floating) */
     GVariant *reply;
     CvsSecret *released; /* instead of a reply: goes out through a pipe */

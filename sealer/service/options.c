@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/options.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "policy/profile.h"
-#include "service/secret-in.h"
-#include "service/secret-out.h"
 
 static const struct {
     const char *name;
@@ -25,33 +22,6 @@ static const struct {
 };
 
 void
-cvs_fds_init(CvsFds *fds, GUnixFDList *list)
-{
-    fds->n = 0;
-    fds->fds = list ? g_unix_fd_list_steal_fds(list, &fds->n) : NULL;
-}
-
-int
-cvs_fds_take(CvsFds *fds, gint32 handle, const char *what, GError **error)
-{
-    if (handle < 0 || handle >= fds->n || fds->fds[handle] < 0) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                    "%s: the message has no such descriptor, or it is named twice", what);
-        return -1;
-    }
-    return cvs_steal_fd(&fds->fds[handle]);
-}
-
-void
-cvs_fds_clear(CvsFds *fds)
-{
-    for (int i = 0; i < fds->n; i++)
-        cvs_close_fd(&fds->fds[i]);
-    g_clear_pointer(&fds->fds, g_free);
-    fds->n = 0;
-}
-
-void
 cvs_options_init(CvsOptions *options)
 {
     *options = (CvsOptions){.pin_fd = -1, .recovery_output_fd = -1, .recovery_key_fd = -1};
@@ -62,23 +32,16 @@ cvs_options_clear(CvsOptions *options)
 {
     g_clear_pointer(&options->owner, g_free);
     g_clear_pointer(&options->profile, g_free);
-    cvs_close_fd(&options->pin_fd);
-    cvs_close_fd(&options->recovery_output_fd);
-    cvs_close_fd(&options->recovery_key_fd);
+    cvs_fds_bury(&options->pin_fd);
+    cvs_fds_bury(&options->recovery_output_fd);
+    cvs_fds_bury(&options->recovery_key_fd);
 }
 
 static gboolean
-take_in(GVariant *value, CvsFds *fds, const char *what, int *ret_fd, GError **error)
+take_fd(GVariant *value, CvsFds *fds, const char *what, int *ret_fd, GError **error)
 {
     *ret_fd = cvs_fds_take(fds, g_variant_get_handle(value), what, error);
-    return *ret_fd >= 0 && cvs_secret_in_check(*ret_fd, what, error);
-}
-
-static gboolean
-take_out(GVariant *value, CvsFds *fds, const char *what, int *ret_fd, GError **error)
-{
-    *ret_fd = cvs_fds_take(fds, g_variant_get_handle(value), what, error);
-    return *ret_fd >= 0 && cvs_secret_out_check(*ret_fd, error);
+    return *ret_fd >= 0;
 }
 
 static gboolean
@@ -116,11 +79,11 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         options->allow_unmeasured = g_variant_get_boolean(value);
         return TRUE;
     case CVS_OPTION_PIN:
-        return take_in(value, fds, "PIN", &options->pin_fd, error);
+        return take_fd(value, fds, "PIN", &options->pin_fd, error);
     case CVS_OPTION_RECOVERY_OUTPUT:
-        return take_out(value, fds, "recovery-output", &options->recovery_output_fd, error);
+        return take_fd(value, fds, "recovery-output", &options->recovery_output_fd, error);
     case CVS_OPTION_RECOVERY_KEY:
-        return take_in(value, fds, "recovery key", &options->recovery_key_fd, error);
+        return take_fd(value, fds, "recovery key", &options->recovery_key_fd, error);
     case CVS_OPTION_ALL:
         options->all = g_variant_get_boolean(value);
         return TRUE;

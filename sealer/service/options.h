@@ -2,27 +2,12 @@
 #pragma once
 
 /* The options a{sv} of the methods, by one table: which key has which type, and which method takes
- * it. The descriptors of a call are taken out of its message at once; those that no argument names
- * are closed, and none is handed out twice. */
+ * it. What kind of descriptor was given is found out only where it is read or written. */
 
 #include "base/digest.h"
+#include "service/fds.h"
 
 #include <gio/gio.h>
-#include <gio/gunixfdlist.h>
-
-/* The descriptors that came with a call. */
-typedef struct {
-    int *fds; /* -1 where it was taken */
-    int n;
-} CvsFds;
-/* Takes them out of the list, which may be NULL. */
-void cvs_fds_init(CvsFds *fds, GUnixFDList *list);
-/* The descriptor of a handle, now the caller's to close. InvalidArgument if there is none, or if it
- * was taken before. what: for the message. */
-int cvs_fds_take(CvsFds *fds, gint32 handle, const char *what, GError **error);
-/* Closes what was not taken. */
-void cvs_fds_clear(CvsFds *fds);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsFds, cvs_fds_clear)
 
 typedef enum {
     CVS_OPTION_OWNER = 1 << 0,
@@ -54,7 +39,7 @@ typedef struct {
 } CvsOptions;
 
 void cvs_options_init(CvsOptions *options);
-/* Frees, and closes the descriptors. */
+/* Frees, and buries the descriptors. */
 void cvs_options_clear(CvsOptions *options);
 
 /* allowed: the keys that this method takes. InvalidArgument naming the key that is unknown, given

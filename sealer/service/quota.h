@@ -3,7 +3,7 @@
 
 /* How much one owner may keep in the vault. */
 
-#include "service/daemon-config.h"
+#include "base/daemon-config.h"
 #include "vault/store.h"
 
 /* Before a key with a secret of that many bytes is written: TooLarge if the owner would then have

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "service/bouncer.h"
 #include "service/dbus-error.h"
+#include "service/fds.h"
 #include "service/polkit.h"
 #include "service/secret-in.h"
 #include "service/secret-out.h"
@@ -19,7 +20,7 @@ typedef struct {
     const CvsMethod *method;
     GDBusMethodInvocation *invocation;
     CvsCaller *caller; /* NULL until it is known */
-    gboolean counted;
+    CvsPlace *place;   /* NULL until he has got one */
     gboolean has_owner;
     int secret_fd;
     gint64 deadline; /* monotonic: all secrets are in by then */
@@ -32,10 +33,9 @@ request_free(Request *request)
 {
     CvsService *service = request->service;
 
-    if (request->counted)
-        cvs_requests_leave(service->requests, request->caller->uid);
+    cvs_place_unref(request->place);
     cvs_caller_unref(request->caller);
-    cvs_close_fd(&request->secret_fd);
+    cvs_fds_bury(&request->secret_fd);
     cvs_operation_clear(&request->op);
     g_free(request);
     service->open--;
@@ -143,7 +143,7 @@ read_one(Request *request, int *fd, const char *what, gsize max, CvsSecret **ret
 
     request->reading = ret;
     cvs_secret_in_read(cvs_steal_fd(fd), what, max, (guint)MAX(left / G_USEC_PER_SEC, 1),
-                       request->service->hurry, on_read, request);
+                       request->place, request->service->hurry, on_read, request);
 }
 
 /* One after the other; then the work. */
@@ -224,11 +224,13 @@ on_identified(CvsCaller *caller, const GError *error, gpointer data)
         return;
     }
     request->caller = cvs_caller_ref(caller);
-    if (!cvs_requests_enter(request->service->requests, caller->uid, &request->op.error)) {
+    request->place =
+        cvs_requests_enter(request->service->requests, caller->uid, &request->op.error);
+    if (request->place == NULL) {
         finish(request);
         return;
     }
-    request->counted = TRUE;
+    request->op.place = request->place;
     request->has_owner = cvs_bouncer_resolve_owner(caller, request->op.options.owner,
                                                    &request->op.owner, &request->op.error);
     if (request->has_owner)
@@ -252,7 +254,7 @@ static gboolean
 take_secret(Request *request, GVariant *value, CvsFds *fds, GError **error)
 {
     request->secret_fd = cvs_fds_take(fds, g_variant_get_handle(value), "secret", error);
-    return request->secret_fd >= 0 && cvs_secret_in_check(request->secret_fd, "secret", error);
+    return request->secret_fd >= 0;
 }
 
 static gboolean
@@ -299,8 +301,8 @@ void
 cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvocation *invocation)
 {
     GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
+    g_autoptr(CvsFds) fds = cvs_fds_of(message);
     Request *request = g_new0(Request, 1);
-    g_auto(CvsFds) fds = {0};
 
     request->service = service;
     request->method = method;
@@ -311,9 +313,7 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     request->op.profile_folders = service->profile_folders;
     request->op.memory_locked = service->memory_locked;
     service->open++;
-
-    cvs_fds_init(&fds, g_dbus_message_get_unix_fd_list(message));
-    if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), &fds,
+    if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,
                        &request->op.error))
         cvs_callers_identify(service->callers, g_dbus_method_invocation_get_sender(invocation),
                              on_identified, request);

@@ -2,13 +2,19 @@
 #include "service/secret-in.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "service/fds.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* For a thread that was told to stop to say that it has: one that is not held up does so at once.
+ */
+#define GRACE_MS 1000
 
 typedef enum {
     KIND_REFUSED,
@@ -18,47 +24,39 @@ typedef enum {
 } Kind;
 
 typedef struct {
+    gatomicrefcount refs; /* the thread's, and the loop's until it has answered */
+    char *what;
+    gsize max;
+    int stop_fd; /* an eventfd, readable once the thread is to end */
+    CvsPlace *place;
+    GMainContext *context;
+    /* the thread's until it has ended */
     int fd;
     int drain_read; /* our own pipe, through which a FIFO is read */
     int drain_write;
     Kind kind;
-    char *what;
-    gsize max;
     gsize filled;
     CvsSecret *buffer; /* max + 1 bytes: one more than allowed shows that there are too many */
+    GError *error;
+    /* the loop's */
+    GTask *task; /* NULL once it has answered */
     guint timeout_s;
-    GSource *ready;
-    GSource *deadline;
+    GError *stopped; /* why the thread was told to end */
+    GSource *timer;
     GSource *cancelled;
 } Intake;
 
 static void
-drop_source(GSource **source)
+intake_unref(Intake *intake)
 {
-    if (*source == NULL)
+    if (!g_atomic_ref_count_dec(&intake->refs))
         return;
-    g_source_destroy(*source);
-    g_clear_pointer(source, g_source_unref);
-}
-
-static void
-intake_stop(Intake *intake)
-{
-    drop_source(&intake->ready);
-    drop_source(&intake->deadline);
-    drop_source(&intake->cancelled);
-    cvs_close_fd(&intake->fd);
-    cvs_close_fd(&intake->drain_read);
-    cvs_close_fd(&intake->drain_write);
-}
-
-static void
-intake_free(gpointer data)
-{
-    Intake *intake = data;
-
-    intake_stop(intake);
+    cvs_place_unref(intake->place);
+    cvs_close_fd(&intake->stop_fd);
     cvs_secret_unref(intake->buffer);
+    g_clear_error(&intake->error);
+    g_clear_error(&intake->stopped);
+    g_main_context_unref(intake->context);
     g_free(intake->what);
     g_free(intake);
 }
@@ -108,12 +106,6 @@ check_kind(int fd, const char *what, GError **error)
             "this descriptor is none of them",
             what);
     return kind;
-}
-
-gboolean
-cvs_secret_in_check(int fd, const char *what, GError **error)
-{
-    return check_kind(fd, what, error) != KIND_REFUSED;
 }
 
 /* Moves what is in the peer's pipe into our own, which no flag or reader of the peer's can make
@@ -166,7 +158,7 @@ typedef enum {
 
 /* Reads until there is nothing now, the end, or too much. */
 static Step
-intake_step(Intake *intake, GError **error)
+intake_step(Intake *intake)
 {
     while (intake->filled <= intake->max) {
         gssize n = read_some(intake);
@@ -178,82 +170,23 @@ intake_step(Intake *intake, GError **error)
         if (n < 0 && errno == EAGAIN)
             return STEP_WAIT;
         if (n < 0) {
-            cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot read the %s", intake->what);
+            cvs_error_set_errno(&intake->error, CVS_ERROR_FAILED, errno, "cannot read the %s",
+                                intake->what);
             return STEP_FAILED;
         }
         intake->filled += (gsize)n;
     }
     if (intake->filled == 0) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+        g_set_error(&intake->error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "the %s is empty: nothing was written before the end", intake->what);
         return STEP_FAILED;
     }
     if (intake->filled > intake->max) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "the %s has more than %zu bytes",
-                    intake->what, intake->max);
+        g_set_error(&intake->error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+                    "the %s has more than %zu bytes", intake->what, intake->max);
         return STEP_FAILED;
     }
     return STEP_END;
-}
-
-/* Consumes the reference that the sources shared. */
-static void
-finish(GTask *task, GError *error)
-{
-    Intake *intake = g_task_get_task_data(task);
-
-    intake_stop(intake);
-    if (error) {
-        g_task_return_error(task, error);
-    } else {
-        cvs_secret_truncate(intake->buffer, intake->filled);
-        g_task_return_pointer(task, g_steal_pointer(&intake->buffer),
-                              (GDestroyNotify)cvs_secret_unref);
-    }
-    g_object_unref(task);
-}
-
-static gboolean
-on_ready(int fd, GIOCondition condition, gpointer data)
-{
-    GTask *task = data;
-    Intake *intake = g_task_get_task_data(task);
-    GError *error = NULL;
-
-    if (intake_step(intake, &error) != STEP_WAIT)
-        finish(task, error);
-    return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_deadline(gpointer data)
-{
-    GTask *task = data;
-    Intake *intake = g_task_get_task_data(task);
-
-    finish(task, g_error_new(CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                             "the %s did not end within %u seconds: write it and close the "
-                             "descriptor's other end",
-                             intake->what, intake->timeout_s));
-    return G_SOURCE_CONTINUE;
-}
-
-static gboolean
-on_cancelled(GCancellable *cancellable, gpointer data)
-{
-    GTask *task = data;
-
-    finish(task,
-           g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
-    return G_SOURCE_CONTINUE;
-}
-
-static GSource *
-attach(GSource *source, GSourceFunc callback, GTask *task)
-{
-    g_source_set_callback(source, callback, task, NULL);
-    g_source_attach(source, g_task_get_context(task));
-    return source;
 }
 
 static gboolean
@@ -270,38 +203,203 @@ open_drain(Intake *intake, GError **error)
     return TRUE;
 }
 
-void
-cvs_secret_in_read(int fd, const char *what, gsize max, guint timeout_s, GCancellable *cancellable,
-                   GAsyncReadyCallback callback, gpointer data)
+/* FALSE if the thread is to end. */
+static gboolean
+wait_for_more(Intake *intake)
 {
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, data);
+    struct pollfd fds[] = {
+        {.fd = intake->stop_fd, .events = POLLIN},
+        {.fd = intake->fd, .events = POLLIN},
+    };
+
+    while (poll(fds, G_N_ELEMENTS(fds), -1) < 0) {
+        if (errno != EINTR) {
+            cvs_error_set_errno(&intake->error, CVS_ERROR_FAILED, errno, "cannot await the %s",
+                                intake->what);
+            return FALSE;
+        }
+    }
+    return fds[0].revents == 0;
+}
+
+/* TRUE if the buffer has all of the secret. */
+static gboolean
+intake_run(Intake *intake)
+{
+    Step step = STEP_WAIT;
+
+    intake->kind = check_kind(intake->fd, intake->what, &intake->error);
+    if (intake->kind == KIND_REFUSED ||
+        (intake->kind == KIND_FIFO && !open_drain(intake, &intake->error)))
+        return FALSE;
+    do
+        step = intake_step(intake);
+    while (step == STEP_WAIT && wait_for_more(intake));
+    return step == STEP_END;
+}
+
+static gboolean on_ended(gpointer data);
+
+static gpointer
+intake_main(gpointer data)
+{
+    Intake *intake = data;
+    g_autoptr(GSource) ended = g_idle_source_new();
+
+    if (intake_run(intake))
+        cvs_secret_truncate(intake->buffer, intake->filled);
+    else
+        g_clear_pointer(&intake->buffer, cvs_secret_unref);
+    cvs_close_fd(&intake->fd);
+    cvs_close_fd(&intake->drain_read);
+    cvs_close_fd(&intake->drain_write);
+    g_source_set_priority(ended, G_PRIORITY_DEFAULT);
+    g_source_set_callback(ended, on_ended, intake, NULL);
+    g_source_attach(ended, intake->context);
+    return NULL;
+}
+
+static void
+drop_source(GSource **source)
+{
+    if (*source == NULL)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+static GSource *
+attach(const Intake *intake, GSource *source, GSourceFunc callback, gpointer data)
+{
+    g_source_set_callback(source, callback, data, NULL);
+    g_source_attach(source, intake->context);
+    return source;
+}
+
+/* The loop has nothing to do with the intake any more. */
+static void
+answer(Intake *intake, GError *error)
+{
+    g_autoptr(GTask) task = g_steal_pointer(&intake->task);
+
+    drop_source(&intake->timer);
+    drop_source(&intake->cancelled);
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_pointer(task, g_steal_pointer(&intake->buffer),
+                              (GDestroyNotify)cvs_secret_unref);
+    intake_unref(intake);
+}
+
+/* The thread's last word, which brings its reference. */
+static gboolean
+on_ended(gpointer data)
+{
+    Intake *intake = data;
+
+    if (intake->task && intake->stopped)
+        answer(intake, g_steal_pointer(&intake->stopped));
+    else if (intake->task)
+        answer(intake, g_steal_pointer(&intake->error));
+    intake_unref(intake);
+    return G_SOURCE_REMOVE;
+}
+
+/* It is held up by something, and keeps its place and what it has read until that ends. */
+static gboolean
+on_grace(gpointer data)
+{
+    Intake *intake = data;
+
+    answer(intake, g_steal_pointer(&intake->stopped));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+stop(Intake *intake, GError *why)
+{
+    const guint64 one = 1;
+
+    intake->stopped = why;
+    drop_source(&intake->timer);
+    drop_source(&intake->cancelled);
+    /* Cannot fail: the counter is 0. */
+    (void)!write(intake->stop_fd, &one, sizeof one);
+    intake->timer = attach(intake, g_timeout_source_new(GRACE_MS), on_grace, intake);
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Intake *intake = data;
+
+    stop(intake, g_error_new(CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                             "the %s did not end within %u seconds: write it and close the "
+                             "descriptor's other end",
+                             intake->what, intake->timeout_s));
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_cancelled(GCancellable *cancellable, gpointer data)
+{
+    stop(data, g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
+    return G_SOURCE_REMOVE;
+}
+
+/* Starts the thread; nothing of the intake but its descriptors is to be freed on FALSE. */
+static gboolean
+start(Intake *intake, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    GThread *thread = NULL;
+
+    intake->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (intake->stop_fd < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_BUSY, errno, "cannot read the %s", intake->what);
+        return FALSE;
+    }
+    g_atomic_ref_count_inc(&intake->refs);
+    thread = g_thread_try_new("cvs-intake", intake_main, intake, &local);
+    if (thread == NULL) {
+        (void)g_atomic_ref_count_dec(&intake->refs);
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BUSY, "no thread to read the %s: %s", intake->what,
+                    local->message);
+        return FALSE;
+    }
+    g_thread_unref(thread);
+    return TRUE;
+}
+
+void
+cvs_secret_in_read(int fd, const char *what, gsize max, guint timeout_s, CvsPlace *place,
+                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
     Intake *intake = g_new0(Intake, 1);
     GError *error = NULL;
 
+    g_atomic_ref_count_init(&intake->refs);
+    intake->what = g_strdup(what);
+    intake->max = max;
+    intake->stop_fd = -1;
+    intake->place = place ? cvs_place_ref(place) : NULL;
+    intake->context = g_main_context_ref_thread_default();
     intake->fd = fd;
     intake->drain_read = -1;
     intake->drain_write = -1;
-    intake->what = g_strdup(what);
-    intake->max = max;
-    intake->timeout_s = timeout_s;
     intake->buffer = cvs_secret_new(max + 1);
-    g_task_set_task_data(task, intake, intake_free);
-
-    intake->kind = check_kind(fd, what, &error);
-    if (intake->kind == KIND_REFUSED ||
-        (intake->kind == KIND_FIFO && !open_drain(intake, &error)) ||
-        intake_step(intake, &error) != STEP_WAIT) {
-        finish(g_steal_pointer(&task), error);
+    intake->task = g_task_new(NULL, NULL, callback, data);
+    intake->timeout_s = timeout_s;
+    if (!start(intake, &error)) {
+        cvs_fds_bury(&intake->fd);
+        answer(intake, error);
         return;
     }
-    intake->ready = attach(g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP | G_IO_ERR),
-                           G_SOURCE_FUNC(on_ready), task);
-    intake->deadline = attach(g_timeout_source_new_seconds(timeout_s), on_deadline, task);
+    intake->timer = attach(intake, g_timeout_source_new_seconds(timeout_s), on_deadline, intake);
     if (cancellable)
-        intake->cancelled =
-            attach(g_cancellable_source_new(cancellable), G_SOURCE_FUNC(on_cancelled), task);
-    /* Owned by the sources from here; the one that finishes drops it. */
-    g_steal_pointer(&task);
+        intake->cancelled = attach(intake, g_cancellable_source_new(cancellable),
+                                   G_SOURCE_FUNC(on_cancelled), intake);
 }
 
 CvsSecret *

@@ -2,6 +2,7 @@
 #include "service/secret-out.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "service/fds.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,8 +71,8 @@ is_stream_socket(int fd)
            type == SOCK_STREAM;
 }
 
-gboolean
-cvs_secret_out_check(int fd, GError **error)
+static gboolean
+check_kind(int fd, GError **error)
 {
     struct stat st;
     int flags = fcntl(fd, F_GETFL);
@@ -104,17 +105,15 @@ write_to_pipe(int fd, const CvsSecret *secret, GError **error)
     return splice(rd, NULL, fd, NULL, size, SPLICE_F_NONBLOCK);
 }
 
-gboolean
-cvs_secret_out_write(int fd, const CvsSecret *secret, GError **error)
+static gboolean
+write_to(int fd, const CvsSecret *secret, GError **error)
 {
     g_autoptr(GError) local = NULL;
     gsize size = cvs_secret_size(secret);
     struct stat st;
     gssize done = -1;
 
-    g_return_val_if_fail(size <= SMALL_MAX, FALSE);
-
-    if (!cvs_secret_out_check(fd, error))
+    if (!check_kind(fd, error))
         return FALSE;
     if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
         done = write_to_pipe(fd, secret, &local);
@@ -131,4 +130,99 @@ cvs_secret_out_write(int fd, const CvsSecret *secret, GError **error)
         return FALSE;
     }
     return TRUE;
+}
+
+/* What the thread that writes shares with the one that waits for it. */
+typedef struct {
+    gatomicrefcount refs;
+    int fd;
+    CvsSecret *secret;
+    CvsPlace *place;
+    GMutex mutex;
+    GCond changed;
+    /* under the mutex */
+    gboolean ended;
+    GError *error;
+} Output;
+
+static void
+output_unref(Output *output)
+{
+    if (!g_atomic_ref_count_dec(&output->refs))
+        return;
+    cvs_fds_bury(&output->fd);
+    cvs_secret_unref(output->secret);
+    cvs_place_unref(output->place);
+    g_mutex_clear(&output->mutex);
+    g_cond_clear(&output->changed);
+    g_clear_error(&output->error);
+    g_free(output);
+}
+
+static gpointer
+output_main(gpointer data)
+{
+    Output *output = data;
+    GError *error = NULL;
+
+    (void)write_to(output->fd, output->secret, &error);
+    cvs_close_fd(&output->fd);
+    g_clear_pointer(&output->secret, cvs_secret_unref);
+    g_mutex_lock(&output->mutex);
+    output->error = error;
+    output->ended = TRUE;
+    g_cond_signal(&output->changed);
+    g_mutex_unlock(&output->mutex);
+    output_unref(output);
+    return NULL;
+}
+
+static void
+wait_for_output(Output *output, guint timeout_ms, GError **error)
+{
+    gint64 until = g_get_monotonic_time() + timeout_ms * G_TIME_SPAN_MILLISECOND;
+
+    g_mutex_lock(&output->mutex);
+    while (!output->ended && g_cond_wait_until(&output->changed, &output->mutex, until))
+        ;
+    if (output->ended)
+        *error = g_steal_pointer(&output->error);
+    else
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "the descriptor for the recovery key did not take it within %u ms: somebody "
+                    "holds it up",
+                    timeout_ms);
+    g_mutex_unlock(&output->mutex);
+}
+
+gboolean
+cvs_secret_out_write(int fd, const CvsSecret *secret, guint timeout_ms, CvsPlace *place,
+                     GError **error)
+{
+    Output *output = NULL;
+    GThread *thread = NULL;
+    GError *local = NULL;
+
+    g_return_val_if_fail(cvs_secret_size(secret) <= SMALL_MAX, FALSE);
+
+    output = g_new0(Output, 1);
+    g_atomic_ref_count_init(&output->refs);
+    g_atomic_ref_count_inc(&output->refs);
+    output->fd = fd;
+    output->secret = cvs_secret_new_copy(cvs_secret_peek(secret), cvs_secret_size(secret));
+    output->place = place ? cvs_place_ref(place) : NULL;
+    g_mutex_init(&output->mutex);
+    g_cond_init(&output->changed);
+    thread = g_thread_try_new("cvs-output", output_main, output, NULL);
+    if (thread) {
+        g_thread_unref(thread);
+        wait_for_output(output, timeout_ms, &local);
+    } else {
+        output_unref(output);
+        g_set_error(&local, CVS_ERROR, CVS_ERROR_BUSY, "no thread to write the recovery key");
+    }
+    output_unref(output);
+    if (local)
+        g_propagate_error(error, local);
+    return local == NULL;
 }

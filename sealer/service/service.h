@@ -5,7 +5,7 @@
 
 #include "service/audit.h"
 #include "service/caller.h"
-#include "service/daemon-config.h"
+#include "base/daemon-config.h"
 #include "service/requests.h"
 #include "service/worker.h"
 

@@ -15,7 +15,7 @@ COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
 COMMANDS = ["explain", "generate", "list", "recover", "remove", "reseal", "seal", "show", "status",
             "unseal"]
-COMMON = ["--bus", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
+COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
 KEYS = ('{\n  "keys": [\n    {\n      "name": "db",\n      "owner": "uid:0"\n    },\n'
         '    {"name":"disk@home","error":"damaged"}\n  ]\n}')

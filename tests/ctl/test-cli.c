@@ -572,6 +572,35 @@ test_status_without_tpm(void)
     g_assert_cmpuint(world_count_keys(world), ==, 0);
 }
 
+/* The daemon's own configuration; options go before it, and what is wrong in it is said. */
+static void
+test_direct_config(void)
+{
+    g_autoptr(World) world = world_new(FALSE);
+    g_autofree char *other = g_build_filename(world->dir, "other", NULL);
+    g_autofree char *text = g_strdup_printf("[Daemon]\nTCTI=%s\nVaultDir=%s\n",
+                                            test_tpm_port(world->tpm, "config"), other);
+    g_autofree char *config = world_write(world, "cvmseal.conf", text, -1);
+    g_autofree char *bad = world_write(world, "bad.conf", "[Daemon]\nVaultDir=here\n", -1);
+    g_autoptr(Result) sealed = world_run_plain(
+        world, "generate k --size 4 --direct --config %s --policies %s", config, world->policies);
+    g_autoptr(Result) there = world_run_plain(world, "list --direct --config %s", config);
+    g_autoptr(Result) here = NULL;
+    g_autoptr(Result) refused = world_run_plain(world, "list --direct --config %s", bad);
+    g_autoptr(Result) missing = world_run_plain(world, "list --direct --config %s/none", other);
+
+    g_assert_cmpint(sealed->code, ==, 0);
+    assert_has(there->out, "k ");
+    g_assert_cmpuint(world_count_keys(world), ==, 0);
+    world_expect(world, NULL, 0, "generate mine --size 4");
+    here = world_run_plain(world, "list --direct --config %s --vault %s", config, world->vault);
+    assert_has(here->out, "mine ");
+    g_assert_cmpint(refused->code, ==, CVS_EXIT_MALFORMED);
+    assert_has(refused->err, "VaultDir");
+    assert_has(refused->err, "bad.conf");
+    g_assert_cmpint(missing->code, ==, CVS_EXIT_FAILED);
+}
+
 static void
 test_help(void)
 {
@@ -739,6 +768,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/no-daemon", test_no_daemon);
     g_test_add_func("/cli/not-authorized", test_not_authorized);
     g_test_add_func("/cli/owners-direct", test_owners_direct);
+    g_test_add_func("/cli/direct-config", test_direct_config);
     g_test_add_func("/cli/status-without-tpm", test_status_without_tpm);
     g_test_add_func("/cli/help", test_help);
     g_test_add_func("/cli/interrupted", test_interrupted);

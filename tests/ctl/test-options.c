@@ -192,6 +192,7 @@ test_finish(void)
         {{.owner = (char *)"unit", .direct = TRUE}, "unit:NAME.service"},
         {{.bus = (char *)"system", .direct = TRUE}, "exclude"},
         {{.bus = (char *)"nonsense"}, "--bus"},
+        {{.config = (char *)"c"}, "--config needs --direct"},
         {{.tcti = (char *)"t"}, "--tcti needs --direct"},
         {{.vault = (char *)"v"}, "--vault needs --direct"},
         {{.policies = (char *)"p"}, "--policies needs --direct"},
@@ -201,6 +202,7 @@ test_finish(void)
         g_auto(CvsOptions) options = {
             .owner = g_strdup(cases[i].options.owner),
             .direct = cases[i].options.direct,
+            .config = g_strdup(cases[i].options.config),
             .tcti = g_strdup(cases[i].options.tcti),
             .vault = g_strdup(cases[i].options.vault),
             .policies = g_strdup(cases[i].options.policies),
@@ -229,6 +231,7 @@ test_repeat(void)
     const CvsOptions direct = {.owner = (char *)"self",
                                .bus = (char *)"system",
                                .direct = TRUE,
+                               .config = (char *)"/c",
                                .tcti = (char *)"swtpm:path=/a b",
                                .vault = (char *)"/v"};
     g_autofree char *a = cvs_options_repeat(&none);
@@ -237,7 +240,7 @@ test_repeat(void)
 
     g_assert_cmpstr(a, ==, "");
     g_assert_cmpstr(b, ==, " --owner system --bus session");
-    g_assert_cmpstr(c, ==, " --direct --tcti 'swtpm:path=/a b' --vault /v");
+    g_assert_cmpstr(c, ==, " --direct --config /c --tcti 'swtpm:path=/a b' --vault /v");
 }
 
 int

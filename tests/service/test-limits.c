@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Numbers and names: the configuration, requests in flight, and units by cgroup. */
+/* Numbers and names: requests in flight, and units by cgroup. */
 #include "base/error.h"
 #include "base/file.h"
 #include "service/caller.h"
-#include "service/daemon-config.h"
 #include "service/hardening.h"
 #include "service/requests.h"
 #include "service/unit.h"
@@ -19,131 +18,55 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static gboolean
-apply(CvsConfig *config, const char *text, GError **error)
-{
-    return cvs_config_apply(config, "test.conf", text, strlen(text), error);
-}
-
-static void
-test_config_values(void)
-{
-    g_autoptr(CvsConfig) config = cvs_config_new();
-    g_autoptr(GError) error = NULL;
-
-    g_assert_cmpuint(config->max_requests, ==, 256);
-    g_assert_cmpuint(config->max_requests_per_user, ==, 32);
-    g_assert_cmpuint(config->secret_timeout_s, ==, 30);
-    g_assert_cmpuint(config->max_keys_per_owner, ==, 10000);
-    g_assert_cmpuint(config->max_bytes_per_owner, ==, 268435456);
-    g_assert_true(apply(config, "", &error));
-    g_assert_true(apply(config,
-                        "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
-                        "MaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
-                        &error));
-    /* The second file lies over the first, key by key. */
-    g_assert_true(apply(
-        config, "[Daemon]\nMaxRequests=8\nMaxKeysPerOwner=5\nMaxBytesPerOwner=65536\n", &error));
-    g_assert_no_error(error);
-    g_assert_cmpstr(config->tcti, ==, "swtpm:path=/s");
-    g_assert_cmpstr(config->vault_dir, ==, "/v");
-    g_assert_cmpuint(config->max_requests, ==, 8);
-    g_assert_cmpuint(config->max_requests_per_user, ==, 3);
-    g_assert_cmpuint(config->secret_timeout_s, ==, 2);
-    g_assert_cmpuint(config->max_keys_per_owner, ==, 5);
-    g_assert_cmpuint(config->max_bytes_per_owner, ==, 65536);
-}
-
-static void
-test_config_refused(void)
-{
-    static const struct {
-        const char *text;
-        const char *says;
-    } cases[] = {
-        {"[Daemon]\nMaxRequest=1\n", "MaxRequest"},
-        {"[Demon]\nMaxRequests=1\n", "[Demon]"},
-        {"[Daemon]\nMaxRequests=0\n", "MaxRequests"},
-        {"[Daemon]\nMaxRequests=4097\n", "4096"},
-        {"[Daemon]\nMaxRequests=-1\n", "MaxRequests"},
-        {"[Daemon]\nMaxRequests=1x\n", "1x"},
-        {"[Daemon]\nMaxRequestsPerUser=0\n", "MaxRequestsPerUser"},
-        {"[Daemon]\nSecretTimeoutSec=601\n", "SecretTimeoutSec"},
-        {"[Daemon]\nMaxKeysPerOwner=0\n", "MaxKeysPerOwner"},
-        {"[Daemon]\nMaxBytesPerOwner=65535\n", "MaxBytesPerOwner"},
-        {"[Daemon]\nTCTI=\n", "TCTI"},
-        {"[Daemon]\nVaultDir=vault\n", "absolute"},
-        {"MaxRequests=1\n", "test.conf"},
-        {"[Daemon\n", "test.conf"},
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(CvsConfig) config = cvs_config_new();
-        g_autoptr(GError) error = NULL;
-
-        g_assert_false(apply(config, cases[i].text, &error));
-        g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
-        g_assert_nonnull(strstr(error->message, "test.conf"));
-        g_assert_nonnull(strstr(error->message, cases[i].says));
-    }
-}
-
-static void
-test_config_file(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *dir = g_dir_make_tmp("cvs-XXXXXX", NULL);
-    g_autofree char *file = g_build_filename(dir, "c", NULL);
-    g_autofree char *large = g_strnfill(CVS_CONFIG_SIZE_MAX + 1, '#');
-    g_autoptr(CvsConfig) config = cvs_config_load(file, &error);
-
-    g_assert_null(config);
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
-    g_clear_error(&error);
-    g_assert_true(g_file_set_contents(file, large, -1, NULL));
-    g_assert_null(cvs_config_load(file, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
-    g_clear_error(&error);
-    g_assert_true(g_file_set_contents(file, "[Daemon]\nMaxRequests=9\n", -1, NULL));
-    config = cvs_config_load(file, &error);
-    g_assert_no_error(error);
-    g_assert_cmpuint(config->max_requests, ==, 9);
-    g_unlink(file);
-    g_rmdir(dir);
-}
-
 static void
 assert_busy(CvsRequests *requests, uid_t uid)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(cvs_requests_enter(requests, uid, &error));
+    g_assert_null(cvs_requests_enter(requests, uid, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+}
+
+static CvsPlace *
+enter(CvsRequests *requests, uid_t uid)
+{
+    g_autoptr(GError) error = NULL;
+    CvsPlace *place = cvs_requests_enter(requests, uid, &error);
+
+    g_assert_no_error(error);
+    return place;
 }
 
 static void
 test_requests(void)
 {
-    g_autoptr(CvsRequests) requests = cvs_requests_new(5, 2);
-    g_autoptr(GError) error = NULL;
+    CvsRequests *requests = cvs_requests_new(5, 2);
+    CvsPlace *places[5];
 
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
+    places[0] = enter(requests, 0);
+    places[1] = enter(requests, 0);
     assert_busy(requests, 0);
-    g_assert_true(cvs_requests_enter(requests, 1, &error));
-    g_assert_true(cvs_requests_enter(requests, 1, &error));
-    g_assert_true(cvs_requests_enter(requests, 2, &error));
+    places[2] = enter(requests, 1);
+    places[3] = enter(requests, 1);
+    places[4] = enter(requests, 2);
     /* In all; uid 2 would have one more. */
     assert_busy(requests, 2);
     g_assert_cmpuint(cvs_requests_count(requests), ==, 5);
-    cvs_requests_leave(requests, 0);
+    /* Whoever shares a place keeps it taken. */
+    (void)cvs_place_ref(places[0]);
+    cvs_place_unref(places[0]);
+    assert_busy(requests, 0);
+    cvs_place_unref(places[0]);
     assert_busy(requests, 1);
-    g_assert_true(cvs_requests_enter(requests, 0, &error));
-    cvs_requests_leave(requests, 2);
+    places[0] = enter(requests, 0);
+    cvs_place_unref(places[4]);
     cvs_requests_close(requests);
     assert_busy(requests, 2);
     g_assert_cmpuint(cvs_requests_count(requests), ==, 4);
-    g_assert_no_error(error);
+    /* A thread that ends after the daemon's loop gives its place back to what is left. */
+    cvs_requests_free(requests);
+    for (guint i = 0; i < 4; i++)
+        cvs_place_unref(places[i]);
 }
 
 static void
@@ -333,9 +256,6 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/service/config/values", test_config_values);
-    g_test_add_func("/service/config/refused", test_config_refused);
-    g_test_add_func("/service/config/file", test_config_file);
     g_test_add_func("/service/requests", test_requests);
     g_test_add_func("/service/hardening", test_hardening);
     g_test_add_func("/service/unit/cgroup", test_unit_of_cgroup);

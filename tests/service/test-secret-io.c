@@ -2,7 +2,8 @@
 /* Secrets in and out by descriptors of every kind. */
 #include "base/error.h"
 #include "base/file.h"
-#include "service/options.h"
+#include "service/fds.h"
+#include "held.h"
 #include "service/secret-in.h"
 #include "service/secret-out.h"
 
@@ -44,7 +45,7 @@ assert_reads(int fd, const void *data, gsize size)
 {
     Result result = {0};
 
-    cvs_secret_in_read(fd, "secret", LIMIT, 30, NULL, on_read, &result);
+    cvs_secret_in_read(fd, "secret", LIMIT, 30, NULL, NULL, on_read, &result);
     turn_until(&result.done);
     g_assert_no_error(result.error);
     g_assert_cmpmem(cvs_secret_peek(result.secret), cvs_secret_size(result.secret), data, size);
@@ -57,7 +58,7 @@ assert_read_fails(int fd, gsize max, guint timeout_s, int code)
 {
     Result result = {0};
 
-    cvs_secret_in_read(fd, "secret", max, timeout_s, NULL, on_read, &result);
+    cvs_secret_in_read(fd, "secret", max, timeout_s, NULL, NULL, on_read, &result);
     turn_until(&result.done);
     g_assert_null(result.secret);
     g_assert_error(result.error, CVS_ERROR, code);
@@ -107,7 +108,7 @@ test_pipe_in_parts(void)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, NULL, on_read, &result);
     g_assert_true(cvs_write_all(ends[1], "one ", 4));
     while (g_main_context_iteration(NULL, FALSE))
         ;
@@ -147,7 +148,7 @@ test_cancel(void)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, cancellable, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, cancellable, on_read, &result);
     g_cancellable_cancel(cancellable);
     turn_until(&result.done);
     g_assert_error(result.error, CVS_ERROR, CVS_ERROR_BUSY);
@@ -248,7 +249,7 @@ test_flags_untouched(void)
 
     make_pipe(ends);
     copy = dup(ends[0]);
-    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, on_read, &result);
+    cvs_secret_in_read(ends[0], "secret", LIMIT, 30, NULL, NULL, on_read, &result);
     g_assert_cmpint(fcntl(copy, F_GETFL) & O_NONBLOCK, ==, 0);
     close(ends[1]);
     turn_until(&result.done);
@@ -276,6 +277,12 @@ test_out_pipe(void)
     }
 }
 
+static gboolean
+write_out(int fd, const CvsSecret *secret, GError **error)
+{
+    return cvs_secret_out_write(dup(fd), secret, 30000, NULL, error);
+}
+
 static void
 test_out_write(void)
 {
@@ -285,7 +292,7 @@ test_out_write(void)
     int ends[2] = {-1, -1};
 
     make_pipe(ends);
-    g_assert_true(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_true(write_out(ends[1], secret, &error));
     g_assert_no_error(error);
     g_assert_cmpint(read(ends[0], buffer, 8), ==, 8);
     g_assert_cmpstr(buffer, ==, "recovery");
@@ -293,29 +300,29 @@ test_out_write(void)
     g_assert_cmpint(fcntl(ends[1], F_SETPIPE_SZ, 4096), ==, 4096);
     for (int i = 0; i < 4096; i++)
         g_assert_cmpint(write(ends[1], "x", 1), ==, 1);
-    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_false(write_out(ends[1], secret, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
     g_clear_error(&error);
-    g_assert_false(cvs_secret_out_check(ends[0], &error));
+    g_assert_false(write_out(ends[0], secret, &error));
     g_clear_error(&error);
     close(ends[0]);
     /* Nobody reads any more. */
-    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_false(write_out(ends[1], secret, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
     g_clear_error(&error);
     close(ends[1]);
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    g_assert_true(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_true(write_out(ends[1], secret, &error));
     g_assert_cmpint(read(ends[0], buffer, 8), ==, 8);
     close(ends[0]);
-    g_assert_false(cvs_secret_out_write(ends[1], secret, &error));
+    g_assert_false(write_out(ends[1], secret, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
     g_clear_error(&error);
     close(ends[1]);
 
     ends[0] = must_open("/dev/null", O_WRONLY);
-    g_assert_false(cvs_secret_out_check(ends[0], &error));
+    g_assert_false(write_out(ends[0], secret, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
     close(ends[0]);
 }
@@ -325,36 +332,133 @@ test_fds(void)
 {
     g_autoptr(GUnixFDList) list = g_unix_fd_list_new();
     g_autoptr(GError) error = NULL;
-    CvsFds fds = {0};
+    CvsFds *fds = NULL;
+    char byte = 0;
     int ends[2] = {-1, -1};
     int taken = -1;
-    int left = -1;
 
     make_pipe(ends);
     g_unix_fd_list_append(list, ends[0], NULL);
     g_unix_fd_list_append(list, ends[1], NULL);
     close(ends[0]);
     close(ends[1]);
-    cvs_fds_init(&fds, list);
-    g_assert_cmpint(fds.n, ==, 2);
-    left = fds.fds[1];
-    taken = cvs_fds_take(&fds, 0, "secret", &error);
+    fds = cvs_fds_new(list);
+    g_assert_cmpint(fds->n, ==, 2);
+    taken = cvs_fds_take(fds, 0, "secret", &error);
     g_assert_cmpint(taken, >=, 0);
-    g_assert_cmpint(cvs_fds_take(&fds, 0, "secret", &error), ==, -1);
+    g_assert_cmpint(cvs_fds_take(fds, 0, "secret", &error), ==, -1);
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
     g_clear_error(&error);
-    g_assert_cmpint(cvs_fds_take(&fds, 2, "secret", &error), ==, -1);
+    g_assert_cmpint(cvs_fds_take(fds, 2, "secret", &error), ==, -1);
     g_clear_error(&error);
-    g_assert_cmpint(cvs_fds_take(&fds, -1, "secret", &error), ==, -1);
+    g_assert_cmpint(cvs_fds_take(fds, -1, "secret", &error), ==, -1);
     g_clear_error(&error);
-    cvs_fds_clear(&fds);
-    g_assert_cmpint(fcntl(left, F_GETFD), ==, -1);
-    g_assert_cmpint(fcntl(taken, F_GETFD), >=, 0);
+    cvs_fds_free(fds);
+    /* What was left was the write end: the end comes when it is closed. */
+    g_assert_cmpint(read(taken, &byte, 1), ==, 0);
     close(taken);
-    cvs_fds_init(&fds, NULL);
-    g_assert_cmpint(cvs_fds_take(&fds, 0, "secret", &error), ==, -1);
+    fds = cvs_fds_new(NULL);
+    g_assert_cmpint(cvs_fds_take(fds, 0, "secret", &error), ==, -1);
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
-    cvs_fds_clear(&fds);
+    cvs_fds_free(fds);
+}
+
+static CvsPlace *
+enter(CvsRequests *requests)
+{
+    g_autoptr(GError) error = NULL;
+    CvsPlace *place = cvs_requests_enter(requests, 1, &error);
+
+    g_assert_no_error(error);
+    return place;
+}
+
+/* Gives the test's own part of the place back; the thread's goes when it has been let go. */
+static void
+assert_place_is_kept(CvsRequests *requests, CvsPlace *place, Held *held)
+{
+    cvs_place_unref(place);
+    g_assert_cmpuint(cvs_requests_count(requests), ==, 1);
+    held_release(held);
+    while (cvs_requests_count(requests) > 0) {
+        g_main_context_iteration(NULL, FALSE);
+        g_thread_yield();
+    }
+    g_assert_cmpuint(cvs_secret_count_alive(), ==, 0);
+}
+
+static gboolean
+can_hold(void)
+{
+    const char *missing = held_missing();
+
+    if (missing)
+        g_test_skip(missing);
+    return missing == NULL;
+}
+
+/* Neither the thread's wait for the lock nor the loop's for the thread lasts beyond the deadline.
+ */
+static void
+test_held_in(gconstpointer socket)
+{
+    g_autoptr(CvsRequests) requests = cvs_requests_new(1, 1);
+    CvsPlace *place = enter(requests);
+    Result result = {0};
+    Held *held = NULL;
+
+    if (!can_hold()) {
+        cvs_place_unref(place);
+        return;
+    }
+    held = socket ? held_socket_new() : held_pipe_new();
+    cvs_secret_in_read(dup(held->fd), "secret", LIMIT, 1, place, NULL, on_read, &result);
+    turn_until(&result.done);
+    g_assert_error(result.error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(result.error->message, "did not end within 1 seconds"));
+    g_error_free(result.error);
+    assert_place_is_kept(requests, place, held);
+}
+
+static void
+test_held_out(void)
+{
+    g_autoptr(CvsRequests) requests = cvs_requests_new(1, 1);
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("recovery", 8);
+    g_autoptr(GError) error = NULL;
+    CvsPlace *place = enter(requests);
+    Held *held = NULL;
+
+    if (!can_hold()) {
+        cvs_place_unref(place);
+        return;
+    }
+    held = held_pipe_new();
+    g_assert_false(cvs_secret_out_write(dup(held->busy_fd), secret, 10, place, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "within 10 ms"));
+    g_clear_pointer(&secret, cvs_secret_unref);
+    assert_place_is_kept(requests, place, held);
+}
+
+/* Even the last close() of such a pipe waits, and what is buried later does not wait for it. */
+static void
+test_held_burial(void)
+{
+    int ends[2] = {-1, -1};
+    char byte = 0;
+    Held *held = NULL;
+
+    if (!can_hold())
+        return;
+    held = held_pipe_new();
+    cvs_fds_bury(&held->fd);
+    g_assert_cmpint(held->fd, ==, -1);
+    make_pipe(ends);
+    cvs_fds_bury(&ends[1]);
+    g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
+    close(ends[0]);
+    held_release(held);
 }
 
 int
@@ -371,6 +475,10 @@ main(int argc, char **argv)
     g_test_add_func("/service/secret-in/flags-untouched", test_flags_untouched);
     g_test_add_func("/service/secret-out/pipe", test_out_pipe);
     g_test_add_func("/service/secret-out/write", test_out_write);
-    g_test_add_func("/service/options/descriptors", test_fds);
+    g_test_add_data_func("/service/secret-in/held/pipe", NULL, test_held_in);
+    g_test_add_data_func("/service/secret-in/held/socket", "", test_held_in);
+    g_test_add_func("/service/secret-out/held", test_held_out);
+    g_test_add_func("/service/fds/held", test_held_burial);
+    g_test_add_func("/service/fds/take", test_fds);
     return g_test_run();
 }

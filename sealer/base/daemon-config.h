@@ -3,7 +3,8 @@
 
 /* The daemon's configuration: GKeyFile text, group [Daemon], cvmseald(8). The administrator's file
  * lies over the shipped one, key by key. A group or key that is not known is an error: a limit that
- * was misspelt is no limit. */
+ * was misspelt is no limit. The command line reads it too where it does without the daemon, so that
+ * both use the same vault and TPM. */
 
 #include <glib.h>
 
@@ -11,7 +12,7 @@
 #define CVS_CONFIG_SIZE_MAX 65536
 
 typedef struct {
-    char *tcti;                  /* TCTI= */
+    char *tcti;                  /* TCTI= NULL: what the TPM floor takes by itself */
     char *vault_dir;             /* VaultDir= an absolute path */
     guint max_requests;          /* MaxRequests= in flight, of all callers; 1 to 4096 */
     guint max_requests_per_user; /* MaxRequestsPerUser= in flight, of one uid; 1 to 4096 */
@@ -33,3 +34,6 @@ gboolean cvs_config_apply(CvsConfig *config, const char *file, const char *text,
 /* file NULL: the shipped file and then the administrator's, each only if it is there. Otherwise
  * that file alone, which must be there. */
 CvsConfig *cvs_config_load(const char *file, GError **error);
+
+/* The installed folders of profiles, most important first, NULL-terminated. */
+const char *const *cvs_config_profile_folders(void);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "service/daemon-config.h"
+#include "base/daemon-config.h"
 #include "base/error.h"
-#include "tpm/tpm.h"
 
 #include "config.h"
 
@@ -24,7 +23,6 @@ cvs_config_new(void)
 {
     CvsConfig *config = g_new0(CvsConfig, 1);
 
-    config->tcti = g_strdup(CVS_TPM_DEFAULT_TCTI);
     config->vault_dir = g_strdup(CVS_STATE_DIR);
     config->max_requests = 256;
     config->max_requests_per_user = 32;
@@ -171,4 +169,13 @@ cvs_config_load(const char *file, GError **error)
         return NULL;
     }
     return g_steal_pointer(&config);
+}
+
+const char *const *
+cvs_config_profile_folders(void)
+{
+    static const char *const folders[] = {CVS_SYSCONF_DIR "/policies", CVS_LIB_DIR "/policies",
+                                          NULL};
+
+    return folders;
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Callers who hold the locks of the descriptors that they hand in, and so would hold up whoever
+ * touches them: they may lock out themselves and nobody else. */
+#include "base/file.h"
+#include "bed.h"
+#include "held.h"
+
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <unistd.h>
+
+#define MAX_PER_USER 3
+
+static Bed *bed;
+
+static TestPending *
+seal_from(GDBusConnection *who, const char *name, int fd)
+{
+    return test_call_begin(who, "Seal", g_variant_new("(sh@a{sv})", name, 0, bed_options(NULL)),
+                           &fd, 1);
+}
+
+static void
+assert_bob_is_served(void)
+{
+    bed_assert_sealed(bed->bob, "bobs", "secret", 6, "{'replace': <true>}");
+    bed_assert_opens(bed->bob, "bobs", "secret", 6, NULL);
+}
+
+/* Until the daemon's thread, which was let go, has given back its place. */
+static void
+wait_until_served(GDBusConnection *who)
+{
+    gboolean busy = TRUE;
+
+    while (busy) {
+        g_autoptr(TestReply) reply = bed_unseal(who, "nothing", NULL);
+
+        busy = g_strcmp0(reply->error, "Busy") == 0;
+        if (!busy)
+            g_assert_cmpstr(reply->error, ==, "NoSuchKey");
+    }
+}
+
+static void
+test_secret(void)
+{
+    Held *held[MAX_PER_USER];
+    TestPending *pending[MAX_PER_USER];
+
+    for (guint i = 0; i < MAX_PER_USER; i++) {
+        held[i] = i == 0 ? held_socket_new() : held_pipe_new();
+        pending[i] = seal_from(bed->alice, "held", held[i]->fd);
+    }
+    assert_bob_is_served();
+    for (guint i = 0; i < MAX_PER_USER; i++) {
+        g_autoptr(TestReply) reply = test_call_finish(pending[i]);
+
+        g_assert_cmpstr(reply->error, ==, "InvalidArgument");
+        g_assert_nonnull(strstr(reply->message, "did not end within 1 seconds"));
+    }
+    /* Her calls have their answers, and her places are taken all the same. */
+    bed_assert_error(bed_unseal(bed->alice, "held", NULL), "Busy");
+    assert_bob_is_served();
+    for (guint i = 0; i < MAX_PER_USER; i++)
+        held_release(held[i]);
+    wait_until_served(bed->alice);
+    bed_assert_sealed(bed->alice, "held", "free", 4, NULL);
+    bed_assert_opens(bed->alice, "held", "free", 4, NULL);
+}
+
+/* The PIN of a call that is refused before it is read, and descriptors that belong to nothing. */
+static void
+test_unread(void)
+{
+    Held *held = held_pipe_new();
+    int fds[] = {held->fd, held->fd};
+
+    bed_assert_error(
+        test_call(bed->alice, "Unseal",
+                  g_variant_new("(s@a{sv})", "held",
+                                bed_options("{'pin': <handle 0>, 'owner': <'uid:0'>}")),
+                  fds, 2),
+        "NotAuthorized");
+    bed_assert_error(test_call(bed->alice, "Unseal",
+                               g_variant_new("(s@a{sv})", "a/b", bed_options(NULL)), fds, 2),
+                     "InvalidArgument");
+    assert_bob_is_served();
+    held_release(held);
+}
+
+static void
+test_recovery_output(void)
+{
+    Held *held = held_pipe_new();
+
+    bed_assert_error(test_call(bed->alice, "Generate",
+                               g_variant_new("(su@a{sv})", "held-out", 32,
+                                             bed_options("{'recovery-output': <handle 0>}")),
+                               &held->busy_fd, 1),
+                     "InvalidArgument");
+    assert_bob_is_served();
+    bed_assert_error(bed_unseal(bed->alice, "held-out", NULL), "NoSuchKey");
+    held_release(held);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *missing = NULL;
+    int status = 0;
+
+    g_test_init(&argc, &argv, NULL);
+    missing = held_missing();
+    if (missing) {
+        g_print("1..0 # SKIP %s\n", missing);
+        return 0;
+    }
+    bed = bed_new("SecretTimeoutSec=1\nMaxRequestsPerUser=3\n", FALSE);
+    if (bed == NULL)
+        return 0;
+    g_test_add_func("/service/held/secret", test_secret);
+    g_test_add_func("/service/held/unread", test_unread);
+    g_test_add_func("/service/held/recovery-output", test_recovery_output);
+    status = g_test_run();
+    bed_free(bed);
+    return status;
+}
