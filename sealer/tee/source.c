@@ -7,8 +7,6 @@
 #include "tee/tsm-mr.h"
 #include "tee/tsm-report.h"
 
-#include "config.h"
-
 #include <string.h>
 #include <unistd.h>
 
@@ -32,57 +30,6 @@ static const char *const way_names[] = {
     [WAY_SEV_GUEST] = "sev-guest-device",
     [WAY_TDX_GUEST] = "tdx-guest-device",
 };
-
-CvsTeePaths *
-cvs_tee_paths_new(void)
-{
-    CvsTeePaths *paths = g_new0(CvsTeePaths, 1);
-
-    paths->configfs = g_strdup("/sys/kernel/config/tsm/report");
-    paths->sev_guest = g_strdup("/dev/sev-guest");
-    paths->sev_vmpl = g_strdup("/sys/devices/system/cpu/sev/vmpl");
-    paths->tdx_guest = g_strdup("/dev/tdx_guest");
-    paths->measurements = g_strdup("/sys/devices/virtual/misc/tdx_guest/measurements");
-    paths->ccel_table = g_strdup("/sys/firmware/acpi/tables/CCEL");
-    paths->ccel_data = g_strdup("/sys/firmware/acpi/tables/data/CCEL");
-    paths->tpm_log = g_strdup("/sys/kernel/security/tpm0/binary_bios_measurements");
-    paths->run_dir = g_strdup(CVS_RUN_DIR);
-    return paths;
-}
-
-CvsTeePaths *
-cvs_tee_paths_copy(const CvsTeePaths *paths)
-{
-    CvsTeePaths *copy = g_new0(CvsTeePaths, 1);
-
-    copy->configfs = g_strdup(paths->configfs);
-    copy->sev_guest = g_strdup(paths->sev_guest);
-    copy->sev_vmpl = g_strdup(paths->sev_vmpl);
-    copy->tdx_guest = g_strdup(paths->tdx_guest);
-    copy->measurements = g_strdup(paths->measurements);
-    copy->ccel_table = g_strdup(paths->ccel_table);
-    copy->ccel_data = g_strdup(paths->ccel_data);
-    copy->tpm_log = g_strdup(paths->tpm_log);
-    copy->run_dir = g_strdup(paths->run_dir);
-    return copy;
-}
-
-void
-cvs_tee_paths_free(CvsTeePaths *paths)
-{
-    if (paths == NULL)
-        return;
-    g_free(paths->configfs);
-    g_free(paths->sev_guest);
-    g_free(paths->sev_vmpl);
-    g_free(paths->tdx_guest);
-    g_free(paths->measurements);
-    g_free(paths->ccel_table);
-    g_free(paths->ccel_data);
-    g_free(paths->tpm_log);
-    g_free(paths->run_dir);
-    g_free(paths);
-}
 
 CvsTeeSource *
 cvs_tee_source_new(const CvsTeePaths *paths, const CvsPaceClock *clock)
