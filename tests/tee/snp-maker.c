@@ -119,7 +119,7 @@ snp_make_cert(const SnpCertSpec *spec)
 }
 
 SnpHierarchy *
-snp_hierarchy_new(CvsSnpLine line)
+snp_hierarchy_new_at(CvsSnpLine line, gint64 now)
 {
     SnpHierarchy *h = g_new0(SnpHierarchy, 1);
     g_autofree char *ark = g_strdup_printf("ARK-%s", cvs_snp_line_name(line));
@@ -132,12 +132,16 @@ snp_hierarchy_new(CvsSnpLine line)
     h->asvk_key = snp_make_rsa_key();
     h->leaf_key = snp_make_p384_key();
     h->ark = snp_make_cert(&(SnpCertSpec){.cn = ark,
+                                          .not_before = now - YEAR,
+                                          .not_after = now + YEAR,
                                           .key = h->ark_key,
                                           .serial = 0x10000,
                                           .ca = TRUE,
                                           .path_length = -1,
                                           .key_usage = "critical,keyCertSign,cRLSign"});
     h->ask = snp_make_cert(&(SnpCertSpec){.cn = ask,
+                                          .not_before = now - YEAR,
+                                          .not_after = now + YEAR,
                                           .key = h->ask_key,
                                           .issuer = h->ark,
                                           .issuer_key = h->ark_key,
@@ -145,6 +149,8 @@ snp_hierarchy_new(CvsSnpLine line)
                                           .ca = TRUE,
                                           .key_usage = "critical,keyCertSign"});
     h->asvk = snp_make_cert(&(SnpCertSpec){.cn = asvk,
+                                           .not_before = now - YEAR,
+                                           .not_after = now + YEAR,
                                            .key = h->asvk_key,
                                            .issuer = h->ark,
                                            .issuer_key = h->ark_key,
@@ -152,6 +158,12 @@ snp_hierarchy_new(CvsSnpLine line)
                                            .ca = TRUE,
                                            .key_usage = "critical,keyCertSign"});
     return h;
+}
+
+SnpHierarchy *
+snp_hierarchy_new(CvsSnpLine line)
+{
+    return snp_hierarchy_new_at(line, SNP_MAKER_NOW);
 }
 
 void

@@ -53,6 +53,8 @@ typedef struct {
 } SnpHierarchy;
 
 SnpHierarchy *snp_hierarchy_new(CvsSnpLine line);
+/* Valid from a year before to a year after now. */
+SnpHierarchy *snp_hierarchy_new_at(CvsSnpLine line, gint64 now);
 void snp_hierarchy_free(SnpHierarchy *hierarchy);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SnpHierarchy, snp_hierarchy_free)
 

@@ -24,13 +24,12 @@ typedef struct {
     X509 *cert;
 } Pair;
 
-typedef struct {
+struct _TdxPlatform {
     Pair root, ca, leaf, signer;
     EVP_PKEY *attestation;
     EVP_PKEY *stranger;
-    GBytes *root_crl;
-    GBytes *ca_crl;
-} Platform;
+};
+typedef TdxPlatform Platform;
 
 static void
 ok(gboolean good)
@@ -332,30 +331,46 @@ make_crl(const TdxMaker *maker, const Pair *issuer, EVP_PKEY *key, X509 *const *
     return bytes;
 }
 
+static GBytes *
+make_root_crl(const TdxMaker *maker, const Platform *p)
+{
+    X509 *revoked[2];
+    guint n = 0;
+
+    if (maker->revoke_ca)
+        revoked[n++] = p->ca.cert;
+    if (maker->revoke_signer)
+        revoked[n++] = p->signer.cert;
+    return make_crl(maker, &p->root, maker->wrong_crl_key ? p->stranger : p->root.key, revoked, n);
+}
+
+static GBytes *
+make_ca_crl(const TdxMaker *maker, const Platform *p)
+{
+    return make_crl(maker, &p->ca, maker->wrong_crl_key ? p->stranger : p->ca.key, &p->leaf.cert,
+                    maker->revoke_leaf ? 1 : 0);
+}
+
+static Pair
+make_leaf(const TdxMaker *maker, const Platform *p)
+{
+    return make_cert("Intel SGX PCK Certificate", &maker->leaf,
+                     maker->leaf_by_root ? &p->root : &p->ca, FALSE, &maker->pck);
+}
+
 static Platform
 platform_new(const TdxMaker *maker)
 {
     Platform p = {0};
-    X509 *by_root[2];
-    guint n = 0;
 
     p.root = make_cert("Intel SGX Root CA", &maker->root, NULL, TRUE, NULL);
     p.ca =
         make_cert(maker->processor_ca ? "Intel SGX PCK Processor CA" : "Intel SGX PCK Platform CA",
                   &maker->ca, &p.root, TRUE, NULL);
-    p.leaf = make_cert("Intel SGX PCK Certificate", &maker->leaf,
-                       maker->leaf_by_root ? &p.root : &p.ca, FALSE, &maker->pck);
+    p.leaf = make_leaf(maker, &p);
     p.signer = make_cert("Intel SGX TCB Signing", &maker->signer, &p.root, FALSE, NULL);
     p.attestation = EVP_EC_gen("P-256");
     p.stranger = EVP_EC_gen("P-256");
-    if (maker->revoke_ca)
-        by_root[n++] = p.ca.cert;
-    if (maker->revoke_signer)
-        by_root[n++] = p.signer.cert;
-    p.root_crl =
-        make_crl(maker, &p.root, maker->wrong_crl_key ? p.stranger : p.root.key, by_root, n);
-    p.ca_crl = make_crl(maker, &p.ca, maker->wrong_crl_key ? p.stranger : p.ca.key, &p.leaf.cert,
-                        maker->revoke_leaf ? 1 : 0);
     return p;
 }
 
@@ -370,8 +385,6 @@ platform_clear(Platform *p)
     }
     EVP_PKEY_free(p->attestation);
     EVP_PKEY_free(p->stranger);
-    g_bytes_unref(p->root_crl);
-    g_bytes_unref(p->ca_crl);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Platform, platform_clear)
 
@@ -542,8 +555,11 @@ tdx_maker_make(TdxMaker *maker)
     evidence->qe_identity = cvs_qe_identity_parse(qe_identity, strlen(qe_identity), &error);
     g_assert_no_error(error);
     if (!maker->no_crls) {
-        tdx_evidence_add_crl(evidence, p.root_crl);
-        tdx_evidence_add_crl(evidence, p.ca_crl);
+        g_autoptr(GBytes) root_crl = make_root_crl(maker, &p);
+        g_autoptr(GBytes) ca_crl = make_ca_crl(maker, &p);
+
+        tdx_evidence_add_crl(evidence, root_crl);
+        tdx_evidence_add_crl(evidence, ca_crl);
     }
     evidence->at = tdx_time(AT);
     return evidence;
@@ -571,4 +587,61 @@ tdx_maker_quote(TdxMaker *maker)
     g_auto(Platform) p = platform_new(maker);
 
     return make_quote(maker, &p);
+}
+
+TdxPlatform *
+tdx_platform_new(const TdxMaker *maker)
+{
+    TdxPlatform *p = g_new(TdxPlatform, 1);
+
+    *p = platform_new(maker);
+    return p;
+}
+
+void
+tdx_platform_free(TdxPlatform *p)
+{
+    platform_clear(p);
+    g_free(p);
+}
+
+void
+tdx_platform_renew_pck(TdxPlatform *p, const TdxMaker *maker)
+{
+    EVP_PKEY_free(p->leaf.key);
+    X509_free(p->leaf.cert);
+    p->leaf = make_leaf(maker, p);
+}
+
+X509 *
+tdx_platform_cert(const TdxPlatform *p, TdxRole role)
+{
+    const Pair *pairs[] = {&p->root, &p->ca, &p->leaf, &p->signer};
+
+    return pairs[role]->cert;
+}
+
+GBytes *
+tdx_platform_quote(const TdxPlatform *p, const TdxMaker *maker)
+{
+    return make_quote(maker, p);
+}
+
+char *
+tdx_platform_tcb_info(const TdxPlatform *p, const TdxMaker *maker)
+{
+    return make_tcb_info(maker, p);
+}
+
+char *
+tdx_platform_qe_identity(const TdxPlatform *p, const TdxMaker *maker)
+{
+    return make_qe_identity(maker, p);
+}
+
+GBytes *
+tdx_platform_crl(const TdxPlatform *p, const TdxMaker *maker, TdxRole issuer)
+{
+    g_assert_true(issuer == TDX_ROOT || issuer == TDX_CA);
+    return issuer == TDX_ROOT ? make_root_crl(maker, p) : make_ca_crl(maker, p);
 }

@@ -72,3 +72,27 @@ char *tdx_maker_tcb_info(TdxMaker *maker);
 char *tdx_maker_qe_identity(TdxMaker *maker);
 /* The quote alone. */
 GBytes *tdx_maker_quote(TdxMaker *maker);
+
+/* The same with keys that stay: certificates from the maker at the time when the platform is made,
+ * all else from the one that is given. */
+typedef struct _TdxPlatform TdxPlatform;
+
+typedef enum {
+    TDX_ROOT,
+    TDX_CA,
+    TDX_PCK,
+    TDX_SIGNER,
+} TdxRole;
+
+TdxPlatform *tdx_platform_new(const TdxMaker *maker);
+void tdx_platform_free(TdxPlatform *platform);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TdxPlatform, tdx_platform_free)
+/* A new PCK, certificate and key. */
+void tdx_platform_renew_pck(TdxPlatform *platform, const TdxMaker *maker);
+/* Borrowed. */
+X509 *tdx_platform_cert(const TdxPlatform *platform, TdxRole role);
+GBytes *tdx_platform_quote(const TdxPlatform *platform, const TdxMaker *maker);
+char *tdx_platform_tcb_info(const TdxPlatform *platform, const TdxMaker *maker);
+char *tdx_platform_qe_identity(const TdxPlatform *platform, const TdxMaker *maker);
+/* Of TDX_ROOT or TDX_CA. */
+GBytes *tdx_platform_crl(const TdxPlatform *platform, const TdxMaker *maker, TdxRole issuer);
