@@ -17,13 +17,18 @@ static void
 nap(gpointer data, gint64 us)
 {
     TestClock *clock = data;
+    void (*on_nap)(gpointer data) = NULL;
 
     g_assert_cmpint(us, >, 0);
     g_mutex_lock(&clock->mutex);
     clock->time += us;
     clock->slept += us;
     clock->naps++;
+    on_nap = clock->on_nap;
+    clock->on_nap = NULL;
     g_mutex_unlock(&clock->mutex);
+    if (on_nap)
+        on_nap(clock->on_nap_data);
 }
 
 CvsPaceClock
@@ -33,6 +38,7 @@ test_clock_init(TestClock *clock)
     clock->time = G_GINT64_CONSTANT(1000000000);
     clock->slept = 0;
     clock->naps = 0;
+    clock->on_nap = NULL;
     return (CvsPaceClock){now, nap, clock};
 }
 

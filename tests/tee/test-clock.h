@@ -10,6 +10,8 @@ typedef struct {
     gint64 time;  /* microseconds */
     gint64 slept; /* in all */
     guint naps;
+    void (*on_nap)(gpointer data); /* what happens meanwhile, once; may be NULL */
+    gpointer on_nap_data;
 } TestClock;
 
 /* Begins far from zero. */
