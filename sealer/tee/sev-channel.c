@@ -4,8 +4,8 @@
 
 #include <errno.h>
 
-static void
-set_closed(GError **error, const char *what, const char *why)
+void
+cvs_sev_channel_set_closed(GError **error, const char *what, const char *why)
 {
     g_set_error(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
                 "%s: %s; the kernel asks the secure processor no more until the next reboot", what,
@@ -19,14 +19,15 @@ cvs_sev_channel_set_errno(GError **error, int errnum, const char *what)
 {
     switch (errnum) {
     case ENOTTY:
-        set_closed(error, what,
-                   "the channel to the secure processor was closed after an earlier failure");
+        cvs_sev_channel_set_closed(
+            error, what, "the channel to the secure processor was closed after an earlier failure");
         return;
     case ETIMEDOUT:
-        set_closed(error, what, "the host throttled the request for a minute");
+        cvs_sev_channel_set_closed(error, what, "the host throttled the request for a minute");
         return;
     case EBADMSG:
-        set_closed(error, what, "the answer was not the secure processor's, or was changed");
+        cvs_sev_channel_set_closed(error, what,
+                                   "the answer was not the secure processor's, or was changed");
         return;
     case EIO:
         g_set_error(

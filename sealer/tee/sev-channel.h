@@ -12,6 +12,9 @@
  * where only a reboot helps; NotAuthorized. */
 void cvs_sev_channel_set_errno(GError **error, int errnum, const char *what);
 
+/* Sets AttestationFailed with the reason TeeChannelClosed: why the kernel has closed it. */
+void cvs_sev_channel_set_closed(GError **error, const char *what, const char *why);
+
 /* A status of the firmware, in an answer or in fw_error: "the firmware found a parameter invalid
  * (0x16)". */
 char *cvs_sev_channel_describe_status(guint32 status);

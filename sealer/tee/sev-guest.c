@@ -17,7 +17,9 @@
 #define KEY_OFFSET 32      /* in the answer: status u32, reserved 28 */
 #define VMM_INVALID_LENGTH 1
 #define VMM_BUSY 2
-#define NOT_CALLED G_MAXUINT32 /* what the kernel presets: neither firmware nor host was asked */
+/* What kernels preset in the low half: the firmware was not asked. */
+#define NOT_CALLED G_MAXUINT32
+#define NOT_CALLED_OLD 0xff
 
 typedef struct {
     guint8 message_version;
@@ -89,7 +91,6 @@ call(int fd, unsigned long number, const void *request, void *response, Call *re
         .request = (guint64)(guintptr)request,
         .response = (guint64)(guintptr)response,
         .firmware_error = NOT_CALLED,
-        .vmm_error = NOT_CALLED,
     };
     int errnum = ioctl(fd, number, &arguments) < 0 ? errno : 0;
 
@@ -97,24 +98,24 @@ call(int fd, unsigned long number, const void *request, void *response, Call *re
     return errnum;
 }
 
-/* What firmware and host said goes before the errno, which is EIO for all of it. */
+/* What firmware and host said goes before the errno, which is EIO for all of it. After each of
+ * these the kernel closes the channel. */
 static void
 set_call_error(GError **error, const char *what, int errnum, const Call *result)
 {
-    g_autofree char *status = NULL;
+    g_autofree char *why = NULL;
 
-    if (errnum == EIO && result->vmm_error == VMM_BUSY) {
-        cvs_sev_channel_set_errno(error, ETIMEDOUT, what);
-    } else if (errnum == EIO && result->vmm_error != 0 && result->vmm_error != NOT_CALLED) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
-                    "%s: the host refused the request (VMM error %u)", what, result->vmm_error);
-    } else if (errnum == EIO && result->firmware_error != 0 &&
-               result->firmware_error != NOT_CALLED) {
-        status = cvs_sev_channel_describe_status(result->firmware_error);
-        g_set_error(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED, "%s: %s", what, status);
-    } else {
+    if (errnum == EIO && result->vmm_error == VMM_BUSY)
+        why = g_strdup("the host throttled the request");
+    else if (errnum == EIO && result->vmm_error != 0 && result->vmm_error != NOT_CALLED)
+        why = g_strdup_printf("the host refused the request (VMM error %u)", result->vmm_error);
+    else if (errnum == EIO && result->firmware_error != 0 && result->firmware_error != NOT_CALLED &&
+             result->firmware_error != NOT_CALLED_OLD)
+        why = cvs_sev_channel_describe_status(result->firmware_error);
+    if (why)
+        cvs_sev_channel_set_closed(error, what, why);
+    else
         cvs_sev_channel_set_errno(error, errnum, what);
-    }
 }
 
 /* The report of an answer, as long as it says. */
