@@ -2,6 +2,7 @@
 #include "tee/source.h"
 #include "base/error.h"
 #include "tee/answer.h"
+#include "tee/hcl-report.h"
 #include "tee/pseudo-file.h"
 #include "tee/tdx-guest.h"
 #include "tee/tsm-mr.h"
@@ -77,7 +78,31 @@ cvs_tee_evidence_free(CvsTeeEvidence *evidence)
     g_clear_pointer(&evidence->auxblob, g_bytes_unref);
     g_clear_pointer(&evidence->manifest, g_bytes_unref);
     g_clear_pointer(&evidence->tdreport, g_bytes_unref);
+    g_clear_pointer(&evidence->hcl, g_bytes_unref);
     g_free(evidence);
+}
+
+CvsTeeEvidence *
+cvs_tee_evidence_new_hcl(GBytes *bytes, GError **error)
+{
+    g_autoptr(CvsHclReport) report = cvs_hcl_report_parse(bytes, error);
+    CvsTeeEvidence *evidence = NULL;
+    GBytes *hardware = NULL;
+
+    if (report == NULL)
+        return NULL;
+    evidence = g_new0(CvsTeeEvidence, 1);
+    hardware = g_bytes_new(report->hardware, report->hardware_size);
+    if (report->type == CVS_HCL_SNP) {
+        evidence->kind = CVS_TEE_SNP;
+        evidence->report = hardware;
+    } else {
+        evidence->kind = CVS_TEE_TDX;
+        evidence->tdreport = hardware;
+    }
+    evidence->provider = "azure-hcl";
+    evidence->hcl = g_bytes_ref(bytes);
+    return evidence;
 }
 
 /* The kernel's own VMPL, which is the least that it may ask for. Linux shows it since 6.11, the

@@ -67,10 +67,15 @@ typedef struct {
     GBytes *auxblob;      /* SNP: the host's certificate table (ghcb-certs.h), or NULL */
     GBytes *manifest;     /* SNP: of the SVSM, or NULL */
     GBytes *tdreport;     /* TDX: taken with the quote, for the same report data */
+    GBytes *hcl;          /* Azure: all of the paravisor's report, else NULL */
 } CvsTeeEvidence;
 
 void cvs_tee_evidence_free(CvsTeeEvidence *evidence);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTeeEvidence, cvs_tee_evidence_free)
+
+/* Of what the TPM of an Azure VM has at NV index 0x01400001: provider "azure-hcl", the hardware's
+ * part in report, or in tdreport, to which the host has the quote. Errors of hcl-report.h. */
+CvsTeeEvidence *cvs_tee_evidence_new_hcl(GBytes *bytes, GError **error);
 
 /* NotSupported if there is no TEE, no SVSM that was asked for, or no way to a quote (a TD without
  * configfs); the errors and reasons of tsm-report.h, sev-guest.h, tdx-guest.h and pace.h. A quote

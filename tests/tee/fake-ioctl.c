@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 static const FakeAnswer *next;
 static guint left;
 static guint calls;
 static unsigned long number;
+static void (*on_call)(gpointer data);
+static gpointer on_call_data;
 
 int __real_ioctl(int fd, unsigned long request, ...);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -24,9 +27,14 @@ __wrap_ioctl(int fd, unsigned long request, ...)
     va_end(args);
     calls++;
     number = request;
+    if (on_call)
+        on_call(on_call_data);
     if (left == 0)
         return __real_ioctl(fd, request, call);
-    call[3] = (guint64)next->vmm_error << 32 | next->firmware_error;
+    if (next->in_place)
+        memcpy((guint8 *)call + next->in_place_offset, next->in_place, next->in_place_size);
+    else if (_IOC_TYPE(request) == 'S')
+        call[3] = (guint64)next->vmm_error << 32 | next->firmware_error;
     if (next->certs_size)
         memcpy((guint8 *)(guintptr)call[1] + 104, &next->certs_size, sizeof next->certs_size);
     if (next->response)
@@ -42,6 +50,13 @@ fake_ioctl_set(const FakeAnswer *answers, guint n)
     next = answers;
     left = n;
     calls = 0;
+}
+
+void
+fake_ioctl_on_call(void (*function)(gpointer data), gpointer data)
+{
+    on_call = function;
+    on_call_data = data;
 }
 
 guint
