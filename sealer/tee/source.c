@@ -242,13 +242,6 @@ get_snp_device(const CvsTeeSource *source, const CvsTeeRequest *request, guint f
     g_autoptr(GError) local = NULL;
     guint vmpl = request->privlevel >= 0 ? (guint)request->privlevel : floor;
 
-    if (request->svsm) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                    "an SVSM can be asked by configfs only, and %s is not there: is configfs "
-                    "mounted?",
-                    source->paths->configfs);
-        return FALSE;
-    }
     if (vmpl < floor || vmpl > 3) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "VMPL %u cannot be asked for: this kernel may ask for %u to 3", vmpl, floor);
@@ -285,11 +278,6 @@ get_tdx(const CvsTeeSource *source, const CvsTeeRequest *request, gint64 deadlin
     const char *device = source->paths->tdx_guest;
     g_autoptr(CvsPace) pace = NULL;
 
-    if (request->svsm) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                            "this is a TD: it has no SVSM that could be asked");
-        return FALSE;
-    }
     pace = cvs_pace_begin(source->paths->run_dir, CVS_PACE_QUOTE, source->clock, deadline, error);
     if (pace == NULL)
         return FALSE;
@@ -322,6 +310,27 @@ get_tdx(const CvsTeeSource *source, const CvsTeeRequest *request, gint64 deadlin
     return FALSE;
 }
 
+/* Before the turn, which would be over for nothing. */
+static gboolean
+check_svsm(const CvsTeeSource *source, Way way, const CvsTeeInfo *info, GError **error)
+{
+    if (info->has_svsm)
+        return TRUE;
+    if (info->kind == CVS_TEE_TDX)
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                            "this is a TD: it has no SVSM that could be asked");
+    else if (way == WAY_SEV_GUEST)
+        g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                    "an SVSM can be asked by configfs only, and %s is not there: is configfs "
+                    "mounted?",
+                    source->paths->configfs);
+    else
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                            "no SVSM can be asked: this kernel does not run under one, or cannot "
+                            "ask it (Linux 6.11 and later can)");
+    return FALSE;
+}
+
 CvsTeeEvidence *
 cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
 {
@@ -332,6 +341,8 @@ cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **
     gboolean ok = FALSE;
 
     if (!find(source, &way, &info, error))
+        return NULL;
+    if (request->svsm && way != WAY_NONE && !check_svsm(source, way, &info, error))
         return NULL;
     evidence->kind = info.kind;
     evidence->provider = info.provider;

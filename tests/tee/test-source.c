@@ -204,9 +204,12 @@ test_svsm(void)
 
     if (!tee_bed_init(&bed, TEE_SIM_SNP))
         return;
+    request.svsm = TRUE;
+    /* Where there is none, no turn is used up. */
+    refused(&bed, &request, CVS_ERROR_NOT_SUPPORTED, NULL, "no SVSM can be asked");
+    g_assert_false(g_file_test(bed.paths->run_dir, G_FILE_TEST_EXISTS));
     tee_sim_must(bed.sim, "svsm=on");
     tee_bed_give_keys(&bed);
-    request.svsm = TRUE;
     request.service_guid = CVS_TEE_SVSM_VTPM;
     g_assert_true(cvs_tee_source_probe(bed.source, &info, &error));
     g_assert_true(info.has_svsm);
