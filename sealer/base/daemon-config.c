@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define GROUP "Daemon"
+typedef gboolean (*SetKey)(CvsConfig *config, const char *key, const char *value, GError **error);
 
 void
 cvs_config_free(CvsConfig *config)
@@ -15,6 +15,9 @@ cvs_config_free(CvsConfig *config)
         return;
     g_free(config->tcti);
     g_free(config->vault_dir);
+#define X(member, key) g_free(config->tee.member);
+    CVS_CONFIG_TEE_PATHS(X)
+#undef X
     g_free(config);
 }
 
@@ -79,7 +82,15 @@ set_uint(const char *value, guint min, guint max, guint *ret, GError **error)
 }
 
 static gboolean
-set_key(CvsConfig *config, const char *key, const char *value, GError **error)
+no_such_key(GError **error)
+{
+    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                "there is no such key; cvmseald(8) has them");
+    return FALSE;
+}
+
+static gboolean
+set_daemon_key(CvsConfig *config, const char *key, const char *value, GError **error)
 {
     if (g_str_equal(key, "TCTI"))
         return set_string(value, &config->tcti, error);
@@ -96,9 +107,37 @@ set_key(CvsConfig *config, const char *key, const char *value, GError **error)
     if (g_str_equal(key, "MaxBytesPerOwner"))
         return set_number(value, 65536, G_GUINT64_CONSTANT(1) << 40, &config->max_bytes_per_owner,
                           error);
-    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                "there is no such key; cvmseald(8) has them");
-    return FALSE;
+    return no_such_key(error);
+}
+
+static gboolean
+set_tee_key(CvsConfig *config, const char *key, const char *value, GError **error)
+{
+#define X(member, name)                                                                            \
+    if (g_str_equal(key, name))                                                                    \
+        return set_path(value, &config->tee.member, error);
+    CVS_CONFIG_TEE_PATHS(X)
+#undef X
+    return no_such_key(error);
+}
+
+static gboolean
+apply_group(CvsConfig *config, GKeyFile *keys, const char *group, SetKey set_key, const char *file,
+            GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    g_auto(GStrv) names = g_key_file_get_keys(keys, group, NULL, NULL);
+
+    for (guint i = 0; names && names[i]; i++) {
+        g_autofree char *value = g_key_file_get_string(keys, group, names[i], &local);
+
+        if (value == NULL || !set_key(config, names[i], value, &local)) {
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: [%s] %s: %s", file, group,
+                        names[i], local->message);
+            return FALSE;
+        }
+    }
+    return TRUE;
 }
 
 gboolean
@@ -107,7 +146,6 @@ cvs_config_apply(CvsConfig *config, const char *file, const char *text, gsize si
     g_autoptr(GKeyFile) keys = g_key_file_new();
     g_autoptr(GError) local = NULL;
     g_auto(GStrv) groups = NULL;
-    g_auto(GStrv) names = NULL;
 
     if (size > 0 && !g_key_file_load_from_data(keys, text, size, G_KEY_FILE_NONE, &local)) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %s", file, local->message);
@@ -115,21 +153,17 @@ cvs_config_apply(CvsConfig *config, const char *file, const char *text, gsize si
     }
     groups = g_key_file_get_groups(keys, NULL);
     for (guint i = 0; groups[i]; i++) {
-        if (!g_str_equal(groups[i], GROUP)) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                        "%s: there is no group [%s], only [" GROUP "]", file, groups[i]);
-            return FALSE;
-        }
-    }
-    names = g_key_file_get_keys(keys, GROUP, NULL, NULL);
-    for (guint i = 0; names && names[i]; i++) {
-        g_autofree char *value = g_key_file_get_string(keys, GROUP, names[i], &local);
+        SetKey set_key = g_str_equal(groups[i], "Daemon") ? set_daemon_key
+                         : g_str_equal(groups[i], "TEE")  ? set_tee_key
+                                                          : NULL;
 
-        if (value == NULL || !set_key(config, names[i], value, &local)) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: [" GROUP "] %s: %s", file,
-                        names[i], local->message);
+        if (set_key == NULL) {
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                        "%s: there is no group [%s], only [Daemon] and [TEE]", file, groups[i]);
             return FALSE;
         }
+        if (!apply_group(config, keys, groups[i], set_key, file, error))
+            return FALSE;
     }
     return TRUE;
 }

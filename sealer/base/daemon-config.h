@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The daemon's configuration: GKeyFile text, group [Daemon], cvmseald(8). The administrator's file
- * lies over the shipped one, key by key. A group or key that is not known is an error: a limit that
- * was misspelt is no limit. The command line reads it too where it does without the daemon, so that
- * both use the same vault and TPM. */
+/* The daemon's configuration: GKeyFile text, groups [Daemon] and [TEE], cvmseald(8). The
+ * administrator's file lies over the shipped one, key by key. A group or key that is not known is
+ * an error: a limit that was misspelt is no limit. The command line reads it too where it does
+ * without the daemon, so that both use the same vault and TPM. */
 
 #include <glib.h>
 
 #define CVS_CONFIG_FILE "cvmseal.conf"
 #define CVS_CONFIG_SIZE_MAX 65536
+
+/* X(member, key of [TEE]): absolute paths of what the kernel has of a TEE, and of the folder that
+ * all who ask it share. NULL: where Linux has it (tee/tee-paths.h). */
+#define CVS_CONFIG_TEE_PATHS(X)                                                                    \
+    X(configfs, "ConfigfsPath")                                                                    \
+    X(sev_guest, "SevGuestPath")                                                                   \
+    X(sev_vmpl, "SevVmplPath")                                                                     \
+    X(tdx_guest, "TdxGuestPath")                                                                   \
+    X(measurements, "MeasurementsPath")                                                            \
+    X(ccel_table, "CcelTablePath")                                                                 \
+    X(ccel_data, "CcelDataPath")                                                                   \
+    X(tpm_log, "TpmLogPath")                                                                       \
+    X(run_dir, "RunPath")
 
 typedef struct {
     char *tcti;                  /* TCTI= NULL: what the TPM floor takes by itself */
@@ -19,6 +32,11 @@ typedef struct {
     guint secret_timeout_s;      /* SecretTimeoutSec= seconds to read a descriptor; 1 to 600 */
     guint max_keys_per_owner;    /* MaxKeysPerOwner= 1 to 1000000 */
     guint64 max_bytes_per_owner; /* MaxBytesPerOwner= bytes of key files; 65536 to 2^40 */
+    struct {
+#define X(member, key) char *member;
+        CVS_CONFIG_TEE_PATHS(X)
+#undef X
+    } tee;
 } CvsConfig;
 
 void cvs_config_free(CvsConfig *config);

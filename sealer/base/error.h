@@ -159,7 +159,13 @@ typedef enum {
     X(NOT_ATTESTED, "NotAttested", "the profile asks for a TEE, and none was attested")            \
     X(MALFORMED, "Malformed", "a file breaks its format")                                          \
     X(REPORT_DATA_MISMATCH, "ReportDataMismatch", "the report was made for other report data")     \
-    X(HCL_VMPL, "HclVmpl", "the report is not the paravisor's: it was made for another VMPL")
+    X(HCL_VMPL, "HclVmpl", "the report is not the paravisor's: it was made for another VMPL")      \
+    X(PROVIDER_UNKNOWN, "ProviderUnknown", "the kernel's TEE is of a kind that is not known here") \
+    X(ANSWER_EMPTY, "AnswerEmpty", "firmware or host gave nothing instead of a report or key")     \
+    X(ANSWER_DIFFERS, "AnswerDiffers", "a report is not the one that was asked for")               \
+    X(REQUEST_OVERTAKEN, "RequestOvertaken", "another program wrote into our request to the TEE")  \
+    X(TEE_CHANNEL_CLOSED, "TeeChannelClosed",                                                      \
+      "the kernel asks the secure processor no more until the next reboot")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

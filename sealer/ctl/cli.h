@@ -34,6 +34,8 @@ typedef struct {
     CvsUsage usage;
     /* stdout belongs to the secret: errors as JSON go to stderr. */
     gboolean secret_on_stdout;
+    /* It asks no daemon, so that the options for --direct are good without it. */
+    gboolean local;
     gboolean (*run)(CvsCli *cli, char **words, GError **error);
 } CvsCommand;
 
@@ -50,3 +52,4 @@ extern const CvsCommand cvs_cmd_recover;
 extern const CvsCommand cvs_cmd_verify_report;
 extern const CvsCommand cvs_cmd_eventlog;
 extern const CvsCommand cvs_cmd_collateral;
+extern const CvsCommand cvs_cmd_report;

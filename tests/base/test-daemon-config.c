@@ -42,6 +42,30 @@ test_config_values(void)
 }
 
 static void
+test_config_tee(void)
+{
+    g_autoptr(CvsConfig) config = cvs_config_new();
+    g_autoptr(GString) text = g_string_new("[Daemon]\nMaxRequests=7\n[TEE]\n");
+    g_autoptr(GError) error = NULL;
+
+#define X(member, key)                                                                             \
+    g_assert_null(config->tee.member);                                                             \
+    g_string_append_printf(text, key "=/x/%s\n", #member);
+    CVS_CONFIG_TEE_PATHS(X)
+#undef X
+    g_assert_true(apply(config, text->str, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(config->max_requests, ==, 7);
+#define X(member, key) g_assert_cmpstr(config->tee.member, ==, "/x/" #member);
+    CVS_CONFIG_TEE_PATHS(X)
+#undef X
+    /* Key by key here too. */
+    g_assert_true(apply(config, "[TEE]\nSevGuestPath=/y\n", &error));
+    g_assert_cmpstr(config->tee.sev_guest, ==, "/y");
+    g_assert_cmpstr(config->tee.configfs, ==, "/x/configfs");
+}
+
+static void
 test_config_refused(void)
 {
     static const struct {
@@ -60,6 +84,10 @@ test_config_refused(void)
         {"[Daemon]\nMaxBytesPerOwner=65535\n", "MaxBytesPerOwner"},
         {"[Daemon]\nTCTI=\n", "TCTI"},
         {"[Daemon]\nVaultDir=vault\n", "absolute"},
+        {"[TEE]\nSevGuestPath=sev-guest\n", "absolute"},
+        {"[TEE]\nRunPath=\n", "RunPath"},
+        {"[TEE]\nMaxRequests=1\n", "[TEE] MaxRequests"},
+        {"[Daemon]\nRunPath=/run/x\n", "[Daemon] RunPath"},
         {"MaxRequests=1\n", "test.conf"},
         {"[Daemon\n", "test.conf"},
     };
@@ -104,6 +132,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/daemon-config/values", test_config_values);
+    g_test_add_func("/daemon-config/tee", test_config_tee);
     g_test_add_func("/daemon-config/refused", test_config_refused);
     g_test_add_func("/daemon-config/file", test_config_file);
     return g_test_run();

@@ -13,7 +13,7 @@ from tap import Skip, build, call, main, read, same
 
 COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
-COMMANDS = ["collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "reseal",
+COMMANDS = ["collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "report", "reseal",
             "seal", "show", "status", "unseal", "verify-report"]
 COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
@@ -78,7 +78,7 @@ def test_registered():
 
 def test_commands():
     same(completed("cvmseal "), COMMANDS, "all")
-    same(completed("cvmseal re"), ["recover", "remove", "reseal"], "re")
+    same(completed("cvmseal re"), ["recover", "remove", "report", "reseal"], "re")
     same(completed("cvmseal --owner system se"), ["seal"], "behind an option with a value")
     same(completed("cvmseal --json --bus=session st"), ["status"], "behind options")
     same(completed("cvmseal -"), sorted(COMMON + ["--version"]), "options")

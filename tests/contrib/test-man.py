@@ -212,6 +212,20 @@ def test_daemon_keys():
     same(found, wanted, "keys and defaults")
 
 
+def test_tee_keys():
+    keys = dict(re.findall(r'X\((\w+), "(\w+)"\)', read(source("sealer", "base",
+                                                               "daemon-config.h"))))
+    usual = dict(re.findall(r'\.(\w+) = \(char \*\)(?:"([^"]+)"|CVS_RUN_DIR)',
+                            read(source("sealer", "tee", "tee-paths.c"))))
+    assert len(keys) > 5
+    usual["run_dir"] = usual["run_dir"] or "/run/cvmseal"
+    found = {}
+    for head, text in entries(section(page("cvmseald.8"), "WHERE THE TEE IS")):
+        key = re.fullmatch(r"\.I (\w+)=", head).group(1)
+        found[key] = re.search(r"Default: \.BR (\S+) \.$", joined(text)).group(1)
+    same(found, {keys[member]: path for member, path in usual.items()}, "keys and defaults")
+
+
 def manual_options():
     """Every option that cvmseal(1) describes."""
     text = page("cvmseal.1")
