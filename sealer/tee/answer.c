@@ -68,6 +68,27 @@ cvs_answer_check_snp(GBytes *report, const guint8 wanted[static 64], int vmpl, G
 }
 
 gboolean
+cvs_answer_check_svsm(GBytes *report, GBytes *manifest, const guint8 nonce[static 64],
+                      GError **error)
+{
+    g_autoptr(CvsHasher) hasher = cvs_hasher_new(CVS_SHA512);
+    guint8 wanted[64];
+
+    if (g_bytes_get_size(manifest) == 0) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                            "the SVSM gave no manifest: its report vouches for nothing");
+        if (error)
+            cvs_error_add_reason(*error, CVS_REASON_ANSWER_EMPTY, NULL, NULL,
+                                 "the SVSM's manifest is empty");
+        return FALSE;
+    }
+    cvs_hasher_update(hasher, nonce, 64);
+    cvs_hasher_update(hasher, g_bytes_get_data(manifest, NULL), g_bytes_get_size(manifest));
+    cvs_hasher_finish(hasher, wanted);
+    return cvs_answer_check_snp(report, wanted, -1, error);
+}
+
+gboolean
 cvs_answer_check_quote(GBytes *quote, const guint8 wanted[static 64], GError **error)
 {
     g_autoptr(CvsTdxQuote) parsed = NULL;

@@ -17,6 +17,10 @@ gboolean cvs_answer_check_data(const guint8 seen[static 64], const guint8 wanted
  * without bytes. */
 gboolean cvs_answer_check_snp(GBytes *report, const guint8 wanted[static 64], int vmpl,
                               GError **error);
+/* A report of an SVSM for this nonce and manifest: report data = SHA-512(nonce ‖ manifest). Errors
+ * as above; AnswerEmpty for a manifest without bytes. */
+gboolean cvs_answer_check_svsm(GBytes *report, GBytes *manifest, const guint8 nonce[static 64],
+                               GError **error);
 /* A TD quote of the right form for this report data. Errors of tdx-quote.h too; AttestationFailed
  * with the reason AnswerEmpty for one without bytes. */
 gboolean cvs_answer_check_quote(GBytes *quote, const guint8 wanted[static 64], GError **error);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tee/tsm-report.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "tee/answer.h"
@@ -250,30 +249,12 @@ read_blob(CvsTsmFolder *folder, const char *name, gsize max, const CvsTsmInfo *i
 static gboolean
 check_answer(const CvsTsmReport *report, const CvsTsmRequest *request, GError **error)
 {
-    guint8 wanted[CVS_TSM_REPORT_DATA_SIZE];
-
     if (report->provider == CVS_TSM_TDX_GUEST)
         return cvs_answer_check_quote(report->outblob, request->report_data, error);
     if (!request->svsm)
         return cvs_answer_check_snp(report->outblob, request->report_data, (int)report->privlevel,
                                     error);
-    if (g_bytes_get_size(report->manifest) == 0) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
-                            "the SVSM gave no manifest: its report vouches for nothing");
-        if (error)
-            cvs_error_add_reason(*error, CVS_REASON_ANSWER_EMPTY, NULL, NULL,
-                                 "the SVSM's manifest is empty");
-        return FALSE;
-    }
-    {
-        g_autoptr(CvsHasher) hasher = cvs_hasher_new(CVS_SHA512);
-
-        cvs_hasher_update(hasher, request->report_data, sizeof request->report_data);
-        cvs_hasher_update(hasher, g_bytes_get_data(report->manifest, NULL),
-                          g_bytes_get_size(report->manifest));
-        cvs_hasher_finish(hasher, wanted);
-    }
-    return cvs_answer_check_snp(report->outblob, wanted, -1, error);
+    return cvs_answer_check_svsm(report->outblob, report->manifest, request->report_data, error);
 }
 
 CvsTsmReport *
@@ -294,8 +275,7 @@ cvs_tsm_report_get(const char *path, const CvsTsmRequest *request, const CvsPace
     report->provider = info.provider;
     report->privlevel = privlevel;
 
-    if (!check_generation(folder, "before", error) ||
-        !write_request(folder, &info, request, privlevel, error) ||
+    if (!write_request(folder, &info, request, privlevel, error) ||
         !check_generation(folder, "before", error))
         return NULL;
     report->outblob = read_blob(folder, "outblob", CVS_TSM_OUTBLOB_MAX, &info, request, privlevel,

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "base/digest.h"
 #include "base/error.h"
+#include "tee/answer.h"
 #include "tee/snp-report.h"
 #include "tee/tdx-quote.h"
 #include "tee/tsm-folder.h"
@@ -55,7 +56,6 @@ refused(TeeBed *bed, const CvsTsmRequest *request, int code, const char *reason,
         g_assert_cmpuint(cvs_error_get_reasons(error)->len, ==, 0);
     if (strstr(error->message, says) == NULL)
         g_error("\"%s\" does not say \"%s\"", error->message, says);
-    /* And without anybody to tell. */
 }
 
 static void
@@ -237,6 +237,28 @@ test_svsm(void)
     tee_sim_must(bed.sim, "stale-report=on");
     refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_DIFFERS,
             "another request");
+}
+
+/* A report that would be right for no manifest at all. */
+static void
+test_svsm_empty(void)
+{
+    g_auto(TeeBed) bed = {0};
+    g_autoptr(GError) error = NULL;
+    CvsTsmRequest request = request_for(1);
+    g_autoptr(CvsTsmReport) report = NULL;
+    g_autoptr(GBytes) empty = g_bytes_new_static("", 0);
+    guint8 nonce[64];
+
+    if (!tee_bed_init(&bed, TEE_SIM_SNP))
+        return;
+    tee_bed_data(nonce, 5);
+    cvs_hash_bytes(CVS_SHA512, nonce, sizeof nonce, request.report_data);
+    report = get(&bed, &request, &error);
+    g_assert_no_error(error);
+    g_assert_false(cvs_answer_check_svsm(report->outblob, empty, nonce, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ANSWER_EMPTY));
 }
 
 /* A TD has no SVSM. */
@@ -448,6 +470,37 @@ test_generation_alone(void)
             "counted 3 writes, and we had made 2");
 }
 
+/* Somebody who waits for new folders is there before we write: then the TEE is not even asked. */
+static TeeBed *watched;
+
+int __real_mkdirat(int dir, const char *path, mode_t mode);
+int __wrap_mkdirat(int dir, const char *path, mode_t mode);
+
+int
+__wrap_mkdirat(int dir, const char *path, mode_t mode)
+{
+    int result = __real_mkdirat(dir, path, mode);
+
+    if (watched)
+        intrude(watched);
+    return result;
+}
+
+static void
+test_overtaken_before(void)
+{
+    g_auto(TeeBed) bed = {0};
+    CvsTsmRequest request = request_for(1);
+
+    if (!tee_bed_init(&bed, TEE_SIM_TDX))
+        return;
+    watched = &bed;
+    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_REQUEST_OVERTAKEN,
+            "before reading the report the kernel had counted 2 writes");
+    watched = NULL;
+    g_assert_cmpuint(tee_sim_requests(bed.sim), ==, 0);
+}
+
 /* Our folder is taken away under us. */
 static void
 take_away(gpointer data)
@@ -598,11 +651,13 @@ main(int argc, char **argv)
     g_test_add_func("/tee/tsm-report/tdx", test_tdx);
     g_test_add_func("/tee/tsm-report/privlevel", test_privlevel);
     g_test_add_func("/tee/tsm-report/svsm", test_svsm);
+    g_test_add_func("/tee/tsm-report/svsm-empty", test_svsm_empty);
     g_test_add_func("/tee/tsm-report/svsm-tdx", test_svsm_tdx);
     g_test_add_func("/tee/tsm-report/faults", test_faults);
     g_test_add_func("/tee/tsm-report/wiped", test_wiped);
     g_test_add_func("/tee/tsm-report/again", test_again);
     g_test_add_func("/tee/tsm-report/overtaken", test_overtaken);
+    g_test_add_func("/tee/tsm-report/overtaken-before", test_overtaken_before);
     g_test_add_func("/tee/tsm-report/generation-alone", test_generation_alone);
     g_test_add_func("/tee/tsm-report/taken-away", test_taken_away);
     g_test_add_func("/tee/tsm-report/sweep", test_sweep);
