@@ -3,8 +3,8 @@
 
 /* TPM policies as lists of elements. Each kind of element has its own file, policy-KIND.c, with the
  * two twins: *calculate* extends a digest by the rules of Part 3 of the TPM 2.0 Library
- * specification, without a TPM; *execute* issues the TPM's command in a policy session. A test holds
- * them against each other, and against tpm2_createpolicy. The list is run in order.
+ * specification, without a TPM; *execute* issues the TPM's command in a policy session. A test
+ * holds them against each other, and against tpm2_createpolicy. The list is run in order.
  *
  * Policies use SHA-256 (nameAlg of what we seal); the PCR bank is another matter. */
 
@@ -28,9 +28,13 @@ void cvs_policy_add_pcr(CvsPolicy *policy, const CvsPcrSelection *selection,
                         const guint8 pcr_digest[static 32]);
 /* TPM2_PolicyAuthValue: whoever unseals knows the object's auth value, the PIN. */
 void cvs_policy_add_auth_value(CvsPolicy *policy);
-/* TPM2_PolicyOR over 2 to 8 branches (CvsPolicy*), to which references are taken; the array stays the
- * caller's. An unseal takes the first branch in which no PCR differs. A PIN that any branch asks for
- * is needed for all. InvalidArgument for another number of branches. */
+/* TPM2_PolicySecret: whoever uses the object knows the auth value of the endorsement hierarchy,
+ * which is empty. It is the policy of endorsement keys (PolicyA of the TCG EK Credential Profile),
+ * and no part of a policy that anything is sealed under: it cannot be written as JSON. */
+void cvs_policy_add_endorsement_secret(CvsPolicy *policy);
+/* TPM2_PolicyOR over 2 to 8 branches (CvsPolicy*), to which references are taken; the array stays
+ * the caller's. An unseal takes the first branch in which no PCR differs. A PIN that any branch
+ * asks for is needed for all. InvalidArgument for another number of branches. */
 gboolean cvs_policy_add_or(CvsPolicy *policy, GPtrArray *branches, GError **error);
 
 /* True if any element (in any branch) is of that kind. */
@@ -42,7 +46,7 @@ gboolean cvs_policy_get_pcr(const CvsPolicy *policy, CvsPcrSelection *ret_select
 /* The calculate twin: the digest that an object under this policy has as its authPolicy. */
 void cvs_policy_calculate(const CvsPolicy *policy, guint8 ret_digest[static 32]);
 
-/* The list as JSON, an array of {"type": …} objects, and back. Bounded in depth and number; BadFormat
- * names the element. */
+/* The list as JSON, an array of {"type": …} objects, and back. Bounded in depth and number;
+ * BadFormat names the element. */
 json_t *cvs_policy_to_json(const CvsPolicy *policy);
 CvsPolicy *cvs_policy_from_json(const json_t *json, GError **error);
