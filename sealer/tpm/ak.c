@@ -24,7 +24,6 @@ static const TPM2B_PUBLIC own_template = {
                     .curveID = TPM2_ECC_NIST_P256,
                     .kdf.scheme = TPM2_ALG_NULL,
                 },
-            .unique.ecc = {.x.size = 32, .y.size = 32},
         },
 };
 
