@@ -59,18 +59,22 @@ unfit(const CvsPublicArea *area)
 }
 
 static gboolean
-check(const CvsPublicArea *area, guint32 handle, GError **error)
+refuse(guint32 handle, const char *lack, GError **error)
 {
-    const char *lack = unfit(area);
-    GError *local = NULL;
+    GError *local = g_error_new(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                                "the key at 0x%x is not an attestation key: %s", handle, lack);
 
-    if (lack == NULL)
-        return TRUE;
-    local = g_error_new(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
-                        "the key at 0x%x is not an attestation key: %s", handle, lack);
     cvs_error_add_reason(local, CVS_REASON_AK_UNFIT, NULL, NULL, "%s", lack);
     g_propagate_error(error, local);
     return FALSE;
+}
+
+static gboolean
+check(const CvsPublicArea *area, guint32 handle, GError **error)
+{
+    const char *lack = unfit(area);
+
+    return lack == NULL || refuse(handle, lack, error);
 }
 
 /* The hierarchy is used by the session's HMAC: so the answer is of the TPM that it is salted to. */
@@ -120,6 +124,7 @@ read_persistent(CvsTpm *tpm, ESYS_TR session, guint32 handle, CvsAk *ak, GError 
     CVS_AUTO_ESYS(TPM2B_PUBLIC) area = NULL;
     CVS_AUTO_ESYS(TPM2B_NAME) name = NULL;
     CVS_AUTO_ESYS(TPM2B_NAME) qualified = NULL;
+    g_autoptr(GError) local = NULL;
     TSS2_RC rc =
         Esys_TR_FromTPMPublic(tpm->esys, handle, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &ak->tr);
 
@@ -136,9 +141,9 @@ read_persistent(CvsTpm *tpm, ESYS_TR session, guint32 handle, CvsAk *ak, GError 
                              &qualified);
     if (rc != TSS2_RC_SUCCESS)
         return cvs_tpm_fail(tpm, rc, doing, error);
-    ak->area = cvs_public_area_from_tpm(&area->publicArea, "attestation key", error);
+    ak->area = cvs_public_area_from_tpm(&area->publicArea, "attestation key", &local);
     if (ak->area == NULL)
-        return FALSE;
+        return refuse(handle, local->message, error);
     if (name->size != ak->area->name.size || qualified->size > sizeof ak->qualified.bytes ||
         !cvs_equal_bytes(name->name, ak->area->name.bytes, name->size))
         return cvs_tpm_nonsense(tpm, doing, error);

@@ -103,7 +103,8 @@ template_fits(const TPM2B_PUBLIC *template, const Wanted *wanted)
                                       TPM2_ECC_NIST_P256
                                   ? 256
                                   : 384);
-    if (!cvs_public_area_to_tpm(wanted->area, &area))
+    if (wanted->area->type != template->publicArea.type ||
+        !cvs_public_area_to_tpm(wanted->area, &area))
         return FALSE;
     area.publicArea.unique = template->publicArea.unique;
     return cvs_tpm_name_of(&area.publicArea, &of_area) &&
