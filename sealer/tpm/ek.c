@@ -314,31 +314,44 @@ start_session(CvsTpm *tpm, const CvsPublicArea *area, ESYS_TR *ret_session, GErr
 }
 
 static gboolean
+pin_once(CvsTpm *tpm, const Pinning *pinning, GError **error)
+{
+    ESYS_TR session = ESYS_TR_NONE;
+    gboolean ok = FALSE;
+
+    tpm->last_rc = TSS2_RC_SUCCESS;
+    if (!cvs_tpm_connect(tpm, error) ||
+        (tpm->srk == ESYS_TR_NONE && !cvs_srk_find(tpm, pinning->make_srk, error)))
+        return FALSE;
+    ok = start_session(tpm, pinning->ek, &session, error) && cvs_srk_check(tpm, session, error);
+    if (ok)
+        cvs_tpm_pin_srk(tpm, tpm->srk_name);
+    cvs_tpm_flush(tpm, &session);
+    return ok;
+}
+
+/* That the key is not there is said only when it is so twice: a line that spoils one answer makes
+ * it look the same. */
+static gboolean
 pin_step(CvsTpm *tpm, gpointer data, GError **error)
 {
     const Pinning *pinning = data;
     const Wanted wanted = {.area = pinning->ek};
     g_autoptr(GError) local = NULL;
-    ESYS_TR session = ESYS_TR_NONE;
-    gboolean ok = cvs_tpm_connect(tpm, &local) &&
-                  (tpm->srk != ESYS_TR_NONE || cvs_srk_find(tpm, pinning->make_srk, &local));
 
-    if (ok) {
-        tpm->last_rc = TSS2_RC_SUCCESS;
-        ok = start_session(tpm, pinning->ek, &session, &local) &&
-             cvs_srk_check(tpm, session, &local);
-        if (!ok && !g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_REPLACED) &&
-            cvs_tpm_lacks_key(tpm)) {
-            g_clear_error(&local);
-            set_changed_error(&wanted, "whoever answers does not have its private part", &local);
-        }
-        if (ok)
-            cvs_tpm_pin_srk(tpm, tpm->srk_name);
-        cvs_tpm_flush(tpm, &session);
+    for (guint tries = 0; tries < 2; tries++) {
+        g_clear_error(&local);
+        if (pin_once(tpm, pinning, &local))
+            return TRUE;
+        if (!cvs_tpm_lacks_key(tpm) && tpm->last_rc != TSS2_ESYS_RC_MALFORMED_RESPONSE)
+            break;
+        cvs_tpm_disconnect(tpm);
     }
-    if (!ok)
+    if (cvs_tpm_lacks_key(tpm))
+        set_changed_error(&wanted, "whoever answers does not have its private part", error);
+    else
         g_propagate_error(error, g_steal_pointer(&local));
-    return ok;
+    return FALSE;
 }
 
 gboolean
