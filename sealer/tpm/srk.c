@@ -239,9 +239,9 @@ cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error)
 void
 cvs_tpm_pin_srk(CvsTpm *tpm, GBytes *name)
 {
-    g_autoptr(GBytes) old = tpm->pinned_srk;
-
-    tpm->pinned_srk = g_bytes_ref(name);
+    (void)g_bytes_ref(name);
+    g_clear_pointer(&tpm->pinned_srk, g_bytes_unref);
+    tpm->pinned_srk = name;
     /* What is open was opened to whatever was there. */
     if (tpm->srk_name == NULL || !g_bytes_equal(tpm->srk_name, name))
         cvs_tpm_disconnect(tpm);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/writer.h"
 #include "tpm/attesting.h"
 
 #include <openssl/pem.h>
@@ -121,6 +122,59 @@ test_refused(void)
     assert_field_refused(ecc, rest + 6, 0); /* a point off the curve */
 }
 
+/* An RSA key in an area that fits together in all its parts. */
+static void
+build(CvsWriter *writer, guint16 name_alg, guint16 policy_size, guint16 bits)
+{
+    cvs_writer_u16_be(writer, TPM2_ALG_RSA);
+    cvs_writer_u16_be(writer, name_alg);
+    cvs_writer_u32_be(writer, 0x00050472);
+    cvs_writer_u16_be(writer, policy_size);
+    cvs_writer_zero(writer, policy_size);
+    cvs_writer_u16_be(writer, TPM2_ALG_NULL);
+    cvs_writer_u16_be(writer, TPM2_ALG_RSASSA);
+    cvs_writer_u16_be(writer, TPM2_ALG_SHA256);
+    cvs_writer_u16_be(writer, bits);
+    cvs_writer_u32_be(writer, 0);
+    cvs_writer_u16_be(writer, bits / 8);
+    for (guint i = 0; i < bits / 8u; i++)
+        cvs_writer_u8(writer, 0xff);
+}
+
+static void
+test_built(void)
+{
+    static const struct {
+        guint16 name_alg;
+        guint16 policy_size;
+        guint16 bits;
+        gboolean good;
+    } cases[] = {
+        {TPM2_ALG_SHA256, 0, 2048, TRUE},   {TPM2_ALG_SHA256, 32, 3072, TRUE},
+        {TPM2_ALG_SHA384, 48, 4096, TRUE},  {TPM2_ALG_SHA512, 64, 2048, TRUE},
+        {TPM2_ALG_SHA1, 0, 2048, FALSE},    {TPM2_ALG_SHA1, 20, 2048, FALSE},
+        {TPM2_ALG_SHA256, 31, 2048, FALSE}, {TPM2_ALG_SHA256, 48, 2048, FALSE},
+        {TPM2_ALG_SHA256, 32, 1024, FALSE}, {TPM2_ALG_SHA256, 32, 8192, FALSE},
+        {TPM2_ALG_NULL, 0, 2048, FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(CvsWriter) writer = {0};
+        g_autoptr(CvsPublicArea) area = NULL;
+
+        cvs_writer_init(&writer);
+        build(&writer, cases[i].name_alg, cases[i].policy_size, cases[i].bits);
+        if (cases[i].good) {
+            area = cvs_public_area_parse(cvs_writer_data(&writer), cvs_writer_size(&writer), "area",
+                                         NULL);
+            g_assert_nonnull(area);
+            g_assert_cmpint(EVP_PKEY_get_bits(area->key), ==, cases[i].bits);
+        } else {
+            assert_malformed(cvs_writer_data(&writer), cvs_writer_size(&writer));
+        }
+    }
+}
+
 /* A list of areas with their sizes before them. */
 static void
 test_list(void)
@@ -162,6 +216,7 @@ main(int argc, char **argv)
                          "'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign'",
                          test_read);
     g_test_add_func("/tpm/public-area/refused", test_refused);
+    g_test_add_func("/tpm/public-area/built", test_built);
     g_test_add_func("/tpm/public-area/list", test_list);
     return g_test_run();
 }

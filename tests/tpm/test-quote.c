@@ -162,6 +162,16 @@ test_wanted(World *world, gconstpointer data)
         g_assert_false(cvs_quote_judge(&quote, &wanted, &facts, &error));
         assert_refused(error, ATTESTATION_FAILED, CVS_REASON_TPM_QUOTE_SELECTION);
     }
+    /* Values of fewer PCRs than those asked for. */
+    quote = world->quote;
+    quote.values.selection.mask = 0x81;
+    {
+        g_autoptr(GError) error = NULL;
+        CvsQuoteFacts facts;
+
+        g_assert_false(cvs_quote_judge(&quote, &good, &facts, &error));
+        assert_refused(error, ATTESTATION_FAILED, CVS_REASON_TPM_QUOTE_SELECTION);
+    }
     /* Values of what was not asked for, with the right digest. */
     quote = world->quote;
     quote.values.selection.bank = CVS_SHA384;
@@ -367,6 +377,39 @@ test_forged(World *world, gconstpointer data)
     EVP_PKEY_free(weak);
 }
 
+/* About no PCR at all, as was asked; and by a signer whose Name is of another algorithm. */
+static void
+test_forged_by_request(World *world, gconstpointer data)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    Forged forged = forged_good;
+
+    world->wanted.selection.mask = world->quote.values.selection.mask = 0;
+    forged.select[0] = 0;
+    judge_forged(world, &forged, key, TPM2_ALG_RSASSA, CVS_SHA256, CVS_REASON_TPM_QUOTE_SELECTION);
+    world->wanted.selection.mask = world->quote.values.selection.mask = 0x85;
+    for (guint other = 0; other < 2; other++) {
+        CvsName signer = world->wanted.qualified;
+        g_autoptr(GBytes) attest = NULL, signature = NULL;
+        CvsQuote quote = {.values = world->quote.values};
+        CvsQuoteWanted wanted = world->wanted;
+
+        signer.bytes[1] += (guint8)other;
+        attest = build_attest(&forged_good, &signer, &quote.values, CVS_SHA256);
+        signature = sign_rsa(key, TPM2_ALG_RSASSA, CVS_SHA256, attest);
+        quote.attest = attest;
+        quote.signature = signature;
+        wanted.ak = key;
+        wanted.qualified.size = 0;
+        wanted.name_alg = CVS_SHA256;
+        if (other)
+            attest_assert_refused(&quote, &wanted, CVS_REASON_TPM_QUOTE_SIGNER);
+        else
+            assert_good(&quote, &wanted);
+    }
+    EVP_PKEY_free(key);
+}
+
 /* Algorithms that are not accepted, each with a signature that is right. */
 static void
 test_algorithms(World *world, gconstpointer data)
@@ -431,9 +474,13 @@ main(int argc, char **argv)
         const char *path;
         void (*function)(World *world, gconstpointer data);
     } tests[] = {
-        {"/tpm/quote/good", test_good},     {"/tpm/quote/tools-agree", test_tools_agree},
-        {"/tpm/quote/wanted", test_wanted}, {"/tpm/quote/every-byte", test_every_byte},
-        {"/tpm/quote/forged", test_forged}, {"/tpm/quote/algorithms", test_algorithms},
+        {"/tpm/quote/good", test_good},
+        {"/tpm/quote/tools-agree", test_tools_agree},
+        {"/tpm/quote/wanted", test_wanted},
+        {"/tpm/quote/every-byte", test_every_byte},
+        {"/tpm/quote/forged", test_forged},
+        {"/tpm/quote/forged-by-request", test_forged_by_request},
+        {"/tpm/quote/algorithms", test_algorithms},
     };
 
     g_test_init(&argc, &argv, NULL);
