@@ -165,7 +165,23 @@ typedef enum {
     X(ANSWER_DIFFERS, "AnswerDiffers", "a report is not the one that was asked for")               \
     X(REQUEST_OVERTAKEN, "RequestOvertaken", "another program wrote into our request to the TEE")  \
     X(TEE_CHANNEL_CLOSED, "TeeChannelClosed",                                                      \
-      "the kernel asks the secure processor no more until the next reboot")
+      "the kernel asks the secure processor no more until the next reboot")                        \
+    X(TPM_QUOTE_MALFORMED, "TpmQuoteMalformed", "the TPM's quote breaks its format")               \
+    X(TPM_QUOTE_MAGIC, "TpmQuoteMagic", "what was signed as a TPM's quote was not made by a TPM")  \
+    X(TPM_QUOTE_TYPE, "TpmQuoteType", "what the TPM signed is no quote")                           \
+    X(TPM_QUOTE_SIGNER, "TpmQuoteSigner", "the TPM's quote names another key as its signer")       \
+    X(TPM_QUOTE_NONCE, "TpmQuoteNonce", "the TPM's quote is not the answer to this request")       \
+    X(TPM_QUOTE_SELECTION, "TpmQuoteSelection",                                                    \
+      "the TPM's quote is about other PCRs than asked for")                                        \
+    X(TPM_QUOTE_DIGEST, "TpmQuoteDigest", "the PCR values are not those that were quoted")         \
+    X(TPM_QUOTE_SIGNATURE, "TpmQuoteSignature",                                                    \
+      "the attestation key did not sign the TPM's quote")                                          \
+    X(TPM_CLOCK_BACK, "TpmClockBack", "the TPM's counts went back: an old state, or a copy")       \
+    X(EK_CHANGED, "EkChanged", "the TPM does not hold the attested endorsement key")               \
+    X(AK_UNFIT, "AkUnfit", "the key lacks a property of an attestation key")                       \
+    X(CREDENTIAL_REFUSED, "CredentialRefused", "the challenge is not for this TPM's keys")         \
+    X(NV_MISSING, "NvMissing", "the TPM has no such NV index")                                     \
+    X(NV_UNFIT, "NvUnfit", "the NV index is not of the kind that is needed")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

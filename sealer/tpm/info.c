@@ -115,16 +115,51 @@ get_banks(CvsTpm *tpm, ESYS_TR session, CvsTpmInfo *info, GError **error)
 }
 
 static gboolean
-get_clock(CvsTpm *tpm, ESYS_TR session, CvsTpmInfo *info, GError **error)
+read_clock(CvsTpm *tpm, ESYS_TR session, CvsClock *ret_clock, GError **error)
 {
     CVS_AUTO_ESYS(TPMS_TIME_INFO) time = NULL;
     TSS2_RC rc = Esys_ReadClock(tpm->esys, session, ESYS_TR_NONE, ESYS_TR_NONE, &time);
 
     if (rc != TSS2_RC_SUCCESS)
-        return cvs_tpm_fail(tpm, rc, doing, error);
-    info->clock_ms = time->clockInfo.clock;
-    info->reset_count = time->clockInfo.resetCount;
-    info->restart_count = time->clockInfo.restartCount;
+        return cvs_tpm_fail(tpm, rc, "reading the TPM's clock", error);
+    *ret_clock = (CvsClock){
+        .clock_ms = time->clockInfo.clock,
+        .reset_count = time->clockInfo.resetCount,
+        .restart_count = time->clockInfo.restartCount,
+        .safe = time->clockInfo.safe == TPM2_YES,
+    };
+    return TRUE;
+}
+
+static gboolean
+get_clock(CvsTpm *tpm, ESYS_TR session, CvsTpmInfo *info, GError **error)
+{
+    CvsClock clock = {0};
+
+    if (!read_clock(tpm, session, &clock, error))
+        return FALSE;
+    info->clock_ms = clock.clock_ms;
+    info->reset_count = clock.reset_count;
+    info->restart_count = clock.restart_count;
+    return TRUE;
+}
+
+static gboolean
+clock_step(CvsTpm *tpm, gpointer data, GError **error)
+{
+    ESYS_TR session = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, error);
+
+    return session != ESYS_TR_NONE && read_clock(tpm, session, data, error);
+}
+
+gboolean
+cvs_tpm_read_clock(CvsTpm *tpm, CvsClock *ret_clock, GError **error)
+{
+    CvsClock clock = {0};
+
+    if (!cvs_tpm_run(tpm, clock_step, &clock, error))
+        return FALSE;
+    *ret_clock = clock;
     return TRUE;
 }
 

@@ -53,6 +53,7 @@ struct _CvsPolicyElement {
 extern const CvsPolicyElementClass cvs_policy_pcr_class;
 extern const CvsPolicyElementClass cvs_policy_auth_value_class;
 extern const CvsPolicyElementClass cvs_policy_or_class;
+extern const CvsPolicyElementClass cvs_policy_secret_class; /* never in JSON */
 
 /* Of an element of cvs_policy_pcr_class. */
 void cvs_policy_pcr_get(const CvsPolicyElement *element, CvsPcrSelection *ret_selection,

@@ -28,6 +28,10 @@ void cvs_policy_add_pcr(CvsPolicy *policy, const CvsPcrSelection *selection,
                         const guint8 pcr_digest[static 32]);
 /* TPM2_PolicyAuthValue: whoever unseals knows the object's auth value, the PIN. */
 void cvs_policy_add_auth_value(CvsPolicy *policy);
+/* TPM2_PolicySecret: whoever uses the object knows the auth value of the endorsement hierarchy,
+ * which is empty. It is the policy of endorsement keys (PolicyA of the TCG EK Credential Profile),
+ * and no part of a policy that anything is sealed under: it cannot be written as JSON. */
+void cvs_policy_add_endorsement_secret(CvsPolicy *policy);
 /* TPM2_PolicyOR over 2 to 8 branches (CvsPolicy*), to which references are taken; the array stays
  * the caller's. An unseal takes the first branch in which no PCR differs. A PIN that any branch
  * asks for is needed for all. InvalidArgument for another number of branches. */

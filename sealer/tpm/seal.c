@@ -12,7 +12,6 @@
 
 #include <string.h>
 #include <tss2/tss2_mu.h>
-#include <tss2/tss2_sys.h>
 
 /* How often a policy is run again because some PCR was extended before Unseal. */
 #define PCR_CHANGES_MAX 30
@@ -271,19 +270,6 @@ take_secret(CvsTpm *tpm, TPM2B_SENSITIVE_DATA *data, CvsSecret **ret_secret, GEr
     return ok || cvs_tpm_nonsense(tpm, "unsealing", error);
 }
 
-/* ESYS decrypts an answer in the buffer of the layer below, and leaves it there. */
-static void
-wipe_answer(CvsTpm *tpm)
-{
-    TSS2_SYS_CONTEXT *sys = NULL;
-    const guint8 *param = NULL;
-    size_t size = 0;
-
-    if (Esys_GetSysContext(tpm->esys, &sys) == TSS2_RC_SUCCESS &&
-        Tss2_Sys_GetEncryptParam(sys, &size, &param) == TSS2_RC_SUCCESS)
-        cvs_wipe((guint8 *)param, MIN(size, sizeof(TPMU_SENSITIVE_COMPOSITE)));
-}
-
 static gboolean
 unseal_loaded(CvsTpm *tpm, Unsealing *unsealing, GError **error)
 {
@@ -294,7 +280,7 @@ unseal_loaded(CvsTpm *tpm, Unsealing *unsealing, GError **error)
                              unsealing->encryption, ESYS_TR_NONE, &data);
 
     if (rc == TSS2_RC_SUCCESS) {
-        wipe_answer(tpm);
+        cvs_tpm_wipe_answer(tpm);
         cvs_session_policy_was_used(tpm);
         return take_secret(tpm, data, &unsealing->secret, error);
     }

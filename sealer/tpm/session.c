@@ -19,18 +19,30 @@ static const struct {
     [CVS_SESSION_POLICY] = {TPM2_SE_POLICY, TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT},
 };
 
-static gboolean
-start(CvsTpm *tpm, CvsSessionKind kind, GError **error)
+gboolean
+cvs_session_start(CvsTpm *tpm, CvsSessionKind kind, ESYS_TR key, ESYS_TR *ret_session,
+                  GError **error)
 {
     ESYS_TR tr = ESYS_TR_NONE;
-    TSS2_RC rc = Esys_StartAuthSession(tpm->esys, tpm->srk, ESYS_TR_NONE, ESYS_TR_NONE,
-                                       ESYS_TR_NONE, ESYS_TR_NONE, NULL, kinds[kind].type,
-                                       &aes_128_cfb, TPM2_ALG_SHA256, &tr);
+    TSS2_RC rc = Esys_StartAuthSession(tpm->esys, key, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                       ESYS_TR_NONE, NULL, kinds[kind].type, &aes_128_cfb,
+                                       TPM2_ALG_SHA256, &tr);
 
     if (rc == TSS2_RC_SUCCESS)
         rc = Esys_TRSess_SetAttributes(tpm->esys, tr, kinds[kind].attributes, 0xff);
     if (rc != TSS2_RC_SUCCESS)
         return cvs_tpm_fail(tpm, rc, "starting a session with the TPM", error);
+    *ret_session = tr;
+    return TRUE;
+}
+
+static gboolean
+start(CvsTpm *tpm, CvsSessionKind kind, GError **error)
+{
+    ESYS_TR tr = ESYS_TR_NONE;
+
+    if (!cvs_session_start(tpm, kind, tpm->srk, &tr, error))
+        return FALSE;
     tpm->sessions[kind] = (CvsSession){.tr = tr};
     return TRUE;
 }
@@ -44,6 +56,13 @@ explain_failed_start(CvsTpm *tpm, GError *failed, GError **error)
     g_autoptr(GError) local = NULL;
 
     cvs_tpm_disconnect(tpm);
+    if (tpm->pinned_srk != NULL) {
+        if (cvs_tpm_lacks_key(tpm))
+            cvs_srk_set_changed_error(tpm, NULL, error);
+        else
+            g_propagate_error(error, g_steal_pointer(&start_error));
+        return;
+    }
     if (cvs_tpm_connect(tpm, NULL) && cvs_srk_find(tpm, FALSE, NULL) &&
         !cvs_srk_check(tpm, ESYS_TR_NONE, &local) &&
         g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_REPLACED))
@@ -68,8 +87,16 @@ cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **e
             explain_failed_start(tpm, local, error);
         return ESYS_TR_NONE;
     }
-    if (!tpm->srk_checked && !cvs_session_prove(tpm, kind, error))
+    if (!tpm->srk_checked && !cvs_session_prove(tpm, kind, &local)) {
+        /* The key is the pinned one, and whoever answers does not have its private part. */
+        if (tpm->pinned_srk != NULL && cvs_tpm_lacks_key(tpm)) {
+            g_error_free(local);
+            cvs_srk_set_changed_error(tpm, NULL, error);
+        } else {
+            g_propagate_error(error, local);
+        }
         return ESYS_TR_NONE;
+    }
     return tpm->sessions[kind].tr;
 }
 

@@ -13,6 +13,11 @@
  * cvs_tpm_get_srk_name(). */
 ESYS_TR cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **error);
 
+/* A session of that kind salted to a key that the caller knows to be the right one, by the public
+ * area that ESYS has of it. It is the caller's to flush. */
+gboolean cvs_session_start(CvsTpm *tpm, CvsSessionKind kind, ESYS_TR key, ESYS_TR *ret_session,
+                           GError **error);
+
 /* Makes sure that an open session works, at the cost of one command the first time. A PIN in a
  * session whose start was changed on its way would count as a wrong one. */
 gboolean cvs_session_prove(CvsTpm *tpm, CvsSessionKind kind, GError **error);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm/srk.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "tpm/rc.h"
 #include "tpm/session.h"
 #include "tpm/wire.h"
+
+#include <string.h>
 
 static const TPM2B_PUBLIC ecc_template = {
     .publicArea =
@@ -70,6 +73,39 @@ make_srk(CvsTpm *tpm, GError **error)
     return ok;
 }
 
+void
+cvs_srk_set_changed_error(CvsTpm *tpm, const TPM2B_NAME *seen, GError **error)
+{
+    g_autofree char *seen_hex = seen ? cvs_hex_encode(seen->name, seen->size) : NULL;
+    g_autofree char *wanted_hex =
+        cvs_hex_encode(g_bytes_get_data(tpm->pinned_srk, NULL), g_bytes_get_size(tpm->pinned_srk));
+    GError *local = g_error_new(CVS_ERROR, CVS_ERROR_TPM_REPLACED,
+                                "this is not the TPM that was attested, or it was cleared since");
+
+    cvs_error_add_reason(local, CVS_REASON_SRK_CHANGED, seen_hex, wanted_hex, "%s",
+                         seen_hex ? "the storage root key has another Name"
+                                  : "the TPM does not hold the attested storage root key");
+    g_propagate_error(error, local);
+}
+
+/* Before anything is said to it. */
+static gboolean
+check_salting_key(CvsTpm *tpm, GError **error)
+{
+    TPM2B_PUBLIC area = {0};
+    TPM2B_NAME name = {0};
+
+    if (!cvs_esys_public_of(tpm->esys, tpm->srk, &area, &name))
+        return cvs_tpm_nonsense(tpm, "looking for the storage root key", error);
+    if (tpm->pinned_srk == NULL ||
+        (g_bytes_get_size(tpm->pinned_srk) == name.size &&
+         memcmp(g_bytes_get_data(tpm->pinned_srk, NULL), name.name, name.size) == 0))
+        return TRUE;
+    cvs_srk_set_changed_error(tpm, &name, error);
+    cvs_tpm_disconnect(tpm);
+    return FALSE;
+}
+
 gboolean
 cvs_srk_find(CvsTpm *tpm, gboolean make, GError **error)
 {
@@ -77,10 +113,14 @@ cvs_srk_find(CvsTpm *tpm, gboolean make, GError **error)
                                        ESYS_TR_NONE, &tpm->srk);
 
     if (rc == TSS2_RC_SUCCESS)
-        return TRUE;
+        return check_salting_key(tpm, error);
     tpm->srk = ESYS_TR_NONE;
     if (cvs_rc_base(rc) != TPM2_RC_HANDLE)
         return cvs_tpm_fail(tpm, rc, "looking for the storage root key", error);
+    if (tpm->pinned_srk != NULL) {
+        cvs_srk_set_changed_error(tpm, NULL, error);
+        return FALSE;
+    }
     if (make)
         return make_srk(tpm, error);
     g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
@@ -136,14 +176,12 @@ cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error)
     CVS_AUTO_ESYS(TPM2B_PUBLIC) area = NULL;
     CVS_AUTO_ESYS(TPM2B_NAME) name = NULL;
     CVS_AUTO_ESYS(TPM2B_NAME) qualified_name = NULL;
-    CVS_AUTO_ESYS(TPM2B_NAME) salted_to = NULL;
-    TPM2B_NAME computed = {0};
+    TPM2B_PUBLIC salted_to_area = {0};
+    TPM2B_NAME computed = {0}, salted_to = {0};
     const char *lack = NULL;
     TSS2_RC rc = Esys_ReadPublic(tpm->esys, tpm->srk, session, ESYS_TR_NONE, ESYS_TR_NONE, &area,
                                  &name, &qualified_name);
 
-    if (rc == TSS2_RC_SUCCESS)
-        rc = Esys_TR_GetName(tpm->esys, tpm->srk, &salted_to);
     if (rc != TSS2_RC_SUCCESS) {
         (void)cvs_tpm_fail(tpm, rc, doing, error);
         forget_unchecked(tpm);
@@ -163,7 +201,8 @@ cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error)
         return FALSE;
     }
     if (!cvs_tpm_name_of(&area->publicArea, &computed) || !cvs_tpm_name_equal(&computed, name) ||
-        !cvs_tpm_name_equal(&computed, salted_to))
+        !cvs_esys_public_of(tpm->esys, tpm->srk, &salted_to_area, &salted_to) ||
+        !cvs_tpm_name_equal(&computed, &salted_to))
         return cvs_tpm_nonsense(tpm, doing, error);
     if (session != ESYS_TR_NONE) {
         g_clear_pointer(&tpm->srk_name, g_bytes_unref);
@@ -195,4 +234,15 @@ GBytes *
 cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error)
 {
     return cvs_tpm_run(tpm, read_step, NULL, error) ? tpm->srk_name : NULL;
+}
+
+void
+cvs_tpm_pin_srk(CvsTpm *tpm, GBytes *name)
+{
+    (void)g_bytes_ref(name);
+    g_clear_pointer(&tpm->pinned_srk, g_bytes_unref);
+    tpm->pinned_srk = name;
+    /* What is open was opened to whatever was there. */
+    if (tpm->srk_name == NULL || !g_bytes_equal(tpm->srk_name, name))
+        cvs_tpm_disconnect(tpm);
 }

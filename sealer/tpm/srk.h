@@ -13,3 +13,6 @@ gboolean cvs_srk_find(CvsTpm *tpm, gboolean make, GError **error);
  * promises, and sets tpm->srk_name and tpm->srk_checked. With session ESYS_TR_NONE it sets nothing:
  * that only serves to explain why there is no session. TpmReplaced with reason SrkUnfit. */
 gboolean cvs_srk_check(CvsTpm *tpm, ESYS_TR session, GError **error);
+
+/* TpmReplaced with reason SrkChanged: against the pinned Name. seen may be NULL. */
+void cvs_srk_set_changed_error(CvsTpm *tpm, const TPM2B_NAME *seen, GError **error);

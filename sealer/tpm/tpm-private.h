@@ -33,6 +33,8 @@ struct _CvsTpm {
     ESYS_TR srk; /* a persistent object: nothing to flush */
     gboolean srk_checked;
     GBytes *srk_name; /* set when checked */
+    /* Outlives the connection: the only Name that the SRK may have. */
+    GBytes *pinned_srk;
     CvsSession sessions[CVS_N_SESSIONS];
     TSS2_RC last_rc; /* of the last command that failed */
 };
@@ -51,7 +53,17 @@ gboolean cvs_tpm_nonsense(CvsTpm *tpm, const char *doing, GError **error);
 /* Flushes a transient object; harmless for ESYS_TR_NONE and after the connection was lost. */
 void cvs_tpm_flush(CvsTpm *tpm, ESYS_TR *object);
 
-/* Runs a step; if it fails because a session that was kept from before is lost, or the root key that
- * was found before is gone, runs it once more with new sessions, or on a new connection. */
+/* Lets go of a key that was found: flushes it if it is transient. */
+void cvs_tpm_let_go(CvsTpm *tpm, ESYS_TR *object, gboolean transient);
+
+/* ESYS decrypts an answer in the buffer of the layer below, and leaves it there. */
+void cvs_tpm_wipe_answer(CvsTpm *tpm);
+
+/* True if the last failure is that of one who does not have the private part of the key that a
+ * session was salted to. */
+gboolean cvs_tpm_lacks_key(const CvsTpm *tpm);
+
+/* Runs a step; if it fails because a session that was kept from before is lost, or the root key
+ * that was found before is gone, runs it once more with new sessions, or on a new connection. */
 typedef gboolean (*CvsTpmStep)(CvsTpm *tpm, gpointer data, GError **error);
 gboolean cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error);

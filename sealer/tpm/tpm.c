@@ -8,6 +8,8 @@
 #include "tpm/tpm-private.h"
 #include "tpm/wire.h"
 
+#include <tss2/tss2_sys.h>
+
 static void
 forget_connection_state(CvsTpm *tpm)
 {
@@ -34,6 +36,7 @@ cvs_tpm_free(CvsTpm *tpm)
     if (tpm == NULL)
         return;
     cvs_tpm_disconnect(tpm);
+    g_clear_pointer(&tpm->pinned_srk, g_bytes_unref);
     g_free(tpm->conf);
     g_free(tpm);
 }
@@ -149,6 +152,40 @@ cvs_tpm_flush(CvsTpm *tpm, ESYS_TR *object)
     /* What could not be flushed, or is not where we thought, goes with the connection. */
     if (rc != TSS2_RC_SUCCESS)
         cvs_tpm_disconnect(tpm);
+}
+
+void
+cvs_tpm_let_go(CvsTpm *tpm, ESYS_TR *object, gboolean transient)
+{
+    if (transient) {
+        cvs_tpm_flush(tpm, object);
+        return;
+    }
+    if (*object != ESYS_TR_NONE && tpm->esys != NULL)
+        (void)Esys_TR_Close(tpm->esys, object);
+    *object = ESYS_TR_NONE;
+}
+
+void
+cvs_tpm_wipe_answer(CvsTpm *tpm)
+{
+    TSS2_SYS_CONTEXT *sys = NULL;
+    const guint8 *param = NULL;
+    size_t size = 0;
+
+    if (Esys_GetSysContext(tpm->esys, &sys) == TSS2_RC_SUCCESS &&
+        Tss2_Sys_GetEncryptParam(sys, &size, &param) == TSS2_RC_SUCCESS)
+        cvs_wipe((guint8 *)param, MIN(size, sizeof(TPMU_SENSITIVE_COMPOSITE)));
+}
+
+gboolean
+cvs_tpm_lacks_key(const CvsTpm *tpm)
+{
+    /* With another key it gets another salt, and so another session key; or none, if what was
+     * encrypted to the right one is no ciphertext for its own. */
+    return tpm->last_rc == TSS2_ESYS_RC_RSP_AUTH_FAILED ||
+           (cvs_rc_is_from_tpm(tpm->last_rc) && (tpm->last_rc & TPM2_RC_FMT1) &&
+            (tpm->last_rc & TPM2_RC_P));
 }
 
 void

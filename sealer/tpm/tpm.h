@@ -3,8 +3,8 @@
 
 /* One TPM 2.0 over ESYS: its connection, its storage root key and its sessions.
  *
- * A CvsTpm is used by one thread at a time (the daemon's worker, the CLI's main thread). It connects
- * on first use, and again after the TPM was lost: whatever call finds it gone fails with
+ * A CvsTpm is used by one thread at a time (the daemon's worker, the CLI's main thread). It
+ * connects on first use, and again after the TPM was lost: whatever call finds it gone fails with
  * TpmUnavailable, and the next one tries anew.
  *
  * Every function here maps the TPM's response codes to named errors:
@@ -16,6 +16,7 @@
  * TPM_RC_RETRY, YIELDED, TESTING and NV_RATE are retried with back-off, TPM_RC_PCR_CHANGED by the
  * caller that builds the policy, both bounded. */
 
+#include "tpm/clock.h"
 #include "tpm/pcr.h"
 
 #include <glib.h>
@@ -44,30 +45,42 @@ gboolean cvs_tpm_holds_sessions(const CvsTpm *tpm);
 
 /* The Name of the SRK. Finds the key at CVS_TPM_SRK_HANDLE and checks, in a session salted to it,
  * that it is a storage root key: fixedTPM, fixedParent, sensitiveDataOrigin, restricted, decrypt,
- * not sign, no policy needed for its use, and its qualified name directly under the owner hierarchy.
- * If there is none and make is TRUE, makes the TCG's ECC P-256 template (TCG TPM v2.0 Provisioning
- * Guidance 7.5.1; template L-2 of the EK Credential Profile without the EK's policy) and makes it
- * persistent. TpmReplaced with reason SrkUnfit for a key that fails the check; NotSupported if there
- * is none and make is FALSE. Cached until the connection is lost. Borrowed bytes. */
+ * not sign, no policy needed for its use, and its qualified name directly under the owner
+ * hierarchy. If there is none and make is TRUE, makes the TCG's ECC P-256 template (TCG TPM v2.0
+ * Provisioning Guidance 7.5.1; template L-2 of the EK Credential Profile without the EK's policy)
+ * and makes it persistent. TpmReplaced with reason SrkUnfit for a key that fails the check;
+ * NotSupported if there is none and make is FALSE. Cached until the connection is lost. Borrowed
+ * bytes. */
 GBytes *cvs_tpm_get_srk_name(CvsTpm *tpm, gboolean make, GError **error);
 /* The same without the cache: asks the TPM once more, and makes no key. */
 GBytes *cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error);
 
+/* Pins the TPM to the one whose SRK has this Name, as an attestation found it (cvs_tpm_pin_ek()) or
+ * a record of one says: from now on, over this connection and all later ones, every session is
+ * salted to a key of that Name, before anything else is said to it. Whoever answers without its
+ * private part cannot produce one valid response HMAC. Every function here then fails with
+ * TpmReplaced, reason SrkChanged, where the TPM is another; no SRK is made any more. */
+void cvs_tpm_pin_srk(CvsTpm *tpm, GBytes *name);
+
+/* The clock now, in the salted session (ReadClock, one command when warm). */
+gboolean cvs_tpm_read_clock(CvsTpm *tpm, CvsClock *ret_clock, GError **error);
+
 /* Reads a selection, over as many answers as it takes, in the salted session (audit), so that the
- * transport cannot lie; the SRK is made if there is none. PCR_Read's update counter is equal over all answers, else read again
- * (bounded, then Busy). PcrUnmeasured with reason PcrBankMissing if the TPM has not all of the
- * PCRs asked for in that bank. */
+ * transport cannot lie; the SRK is made if there is none. PCR_Read's update counter is equal over
+ * all answers, else read again (bounded, then Busy). PcrUnmeasured with reason PcrBankMissing if
+ * the TPM has not all of the PCRs asked for in that bank. */
 gboolean cvs_tpm_read_pcrs(CvsTpm *tpm, const CvsPcrSelection *selection, CvsPcrValues *ret_values,
                            GError **error);
 
-/* What `cvmseal status` shows of the TPM. Read in the salted session where there is an SRK; a TPM that
- * has none is not given one by looking at it, and its answers then are only what the line says. */
+/* What `cvmseal status` shows of the TPM. Read in the salted session where there is an SRK; a TPM
+ * that has none is not given one by looking at it, and its answers then are only what the line
+ * says. */
 typedef struct {
-    char manufacturer[5];  /* "IBM", "SW", … */
-    char vendor[17];       /* vendor string */
-    guint64 firmware;      /* TPM2_PT_FIRMWARE_VERSION_1 ‖ _2 */
+    char manufacturer[5]; /* "IBM", "SW", … */
+    char vendor[17];      /* vendor string */
+    guint64 firmware;     /* TPM2_PT_FIRMWARE_VERSION_1 ‖ _2 */
     gboolean has_sha256;
-    gboolean has_sha384;   /* banks with PCRs allocated */
+    gboolean has_sha384; /* banks with PCRs allocated */
     gboolean in_lockout;
     guint32 lockout_counter;
     guint32 lockout_max;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tpm/wire.h"
+#include "base/error.h"
 
 #include <string.h>
 #include <tss2/tss2_mu.h>
@@ -132,4 +133,59 @@ cvs_tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b)
 {
     return a->size == b->size && a->size <= sizeof a->name &&
            memcmp(a->name, b->name, a->size) == 0;
+}
+
+/* As IESYSC_KEY_RSRC of tpm2-tss, which is part of what is written. */
+#define ESYS_KIND_KEY 1u
+
+static gboolean
+parse_serialized(const guint8 *data, gsize size, TPM2B_PUBLIC *ret_public)
+{
+    CvsReader reader = {0};
+    guint32 kind = 0;
+    gsize offset = 0;
+
+    cvs_reader_init(&reader, data, size);
+    (void)cvs_reader_u32_be(&reader);
+    (void)cvs_reader_skip(&reader, cvs_reader_u16_be(&reader));
+    kind = cvs_reader_u32_be(&reader);
+    offset = cvs_reader_pos(&reader);
+    return cvs_reader_ok(&reader) && kind == ESYS_KIND_KEY &&
+           Tss2_MU_TPM2B_PUBLIC_Unmarshal(data, size, &offset, ret_public) == TSS2_RC_SUCCESS &&
+           offset == size;
+}
+
+gboolean
+cvs_esys_public_of(ESYS_CONTEXT *esys, ESYS_TR key, TPM2B_PUBLIC *ret_public, TPM2B_NAME *ret_name)
+{
+    CVS_AUTO_ESYS(guint8) serialized = NULL;
+    size_t size = 0;
+
+    return Esys_TR_Serialize(esys, key, &serialized, &size) == TSS2_RC_SUCCESS &&
+           parse_serialized(serialized, size, ret_public) &&
+           cvs_tpm_name_of(&ret_public->publicArea, ret_name);
+}
+
+CvsPublicArea *
+cvs_public_area_from_tpm(const TPMT_PUBLIC *area, const char *what, GError **error)
+{
+    guint8 buffer[sizeof(TPMT_PUBLIC)];
+    gsize size = 0;
+
+    if (Tss2_MU_TPMT_PUBLIC_Marshal(area, buffer, sizeof buffer, &size) != TSS2_RC_SUCCESS) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: not a public area", what);
+        return NULL;
+    }
+    return cvs_public_area_parse(buffer, size, what, error);
+}
+
+gboolean
+cvs_public_area_to_tpm(const CvsPublicArea *area, TPM2B_PUBLIC *ret_public)
+{
+    gsize size = g_bytes_get_size(area->bytes), offset = 0;
+
+    *ret_public = (TPM2B_PUBLIC){0};
+    return Tss2_MU_TPMT_PUBLIC_Unmarshal(g_bytes_get_data(area->bytes, NULL), size, &offset,
+                                         &ret_public->publicArea) == TSS2_RC_SUCCESS &&
+           offset == size;
 }

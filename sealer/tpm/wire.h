@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "tpm/pcr.h"
+#include "tpm/public-area.h"
 
 #include <glib.h>
 #include <tss2/tss2_esys.h>
@@ -31,3 +32,14 @@ gboolean cvs_tpm_name_of(const TPMT_PUBLIC *area, TPM2B_NAME *ret_name);
 gboolean cvs_tpm_primary_qualified_name(TPM2_HANDLE hierarchy, const TPM2B_NAME *name,
                                         TPM2B_NAME *ret_name);
 gboolean cvs_tpm_name_equal(const TPM2B_NAME *a, const TPM2B_NAME *b);
+
+/* The public area that ESYS has of a key: the one that it salts sessions to. ESYS takes it and the
+ * Name from one answer and holds them for each other's; so the Name is computed here. It is had
+ * from what Esys_TR_Serialize() writes: handle, Name, kind, TPM2B_PUBLIC. FALSE if that is not so.
+ */
+gboolean cvs_esys_public_of(ESYS_CONTEXT *esys, ESYS_TR key, TPM2B_PUBLIC *ret_public,
+                            TPM2B_NAME *ret_name);
+/* BadFormat as cvs_public_area_parse(). */
+CvsPublicArea *cvs_public_area_from_tpm(const TPMT_PUBLIC *area, const char *what, GError **error);
+/* FALSE for one that a TPM's structures do not hold. */
+gboolean cvs_public_area_to_tpm(const CvsPublicArea *area, TPM2B_PUBLIC *ret_public);

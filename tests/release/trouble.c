@@ -5,6 +5,9 @@
 #include "base/json.h"
 #include "base/writer.h"
 #include "release/state.h"
+#include "tpm/credential-activate.h"
+#include "tpm/ek.h"
+#include "tpm/quote-make.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -164,6 +167,36 @@ run_info(Trouble *trouble, GError **error)
     return TRUE;
 }
 
+/* The proof that the TPM is the one with the endorsement key, and a quote. */
+static gboolean
+run_attest(Trouble *trouble, GError **error)
+{
+    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1u << 7};
+    Bed *bed = trouble->bed;
+    g_auto(CvsQuote) quote = {0};
+    CvsQuoteFacts facts = {0};
+    guint8 truth[CVS_DIGEST_MAX];
+
+    if (!cvs_tpm_pin_ek(bed->tpm, trouble->ek, FALSE, error) ||
+        !cvs_tpm_quote(bed->tpm, CVS_AK_OWN, trouble->ak, &selection, "nonce", 5, &quote, &facts,
+                       error))
+        return FALSE;
+    test_tpm_read_pcr(bed->test_tpm, CVS_SHA256, 7, truth);
+    return memcmp(truth, quote.values.value[7], 32) == 0 || wrong(error, "quoted what is not so");
+}
+
+static gboolean
+run_challenge(Trouble *trouble, GError **error)
+{
+    g_autoptr(CvsSecret) wanted = bed_secret("the answer");
+    g_autoptr(CvsSecret) answer = cvs_tpm_activate_credential(
+        trouble->bed->tpm, trouble->ek, CVS_AK_OWN, &trouble->credential, error);
+
+    if (answer == NULL)
+        return FALSE;
+    return cvs_secret_equal(answer, wanted) || wrong(error, "a wrong answer was given");
+}
+
 const TroubleOperation trouble_operations[] = {
     {.name = "unseal-warm", .run = run_unseal, .quick = TRUE},
     {.name = "unseal-cold", .run = run_unseal, .cold = TRUE},
@@ -188,6 +221,10 @@ const TroubleOperation trouble_operations[] = {
     {.name = "reseal", .run = run_reseal, .writes = TRUE, .cold = TRUE},
     {.name = "explain", .run = run_explain, .cold = TRUE},
     {.name = "info", .run = run_info, .cold = TRUE, .quick = TRUE},
+    {.name = "attest", .run = run_attest, .cold = TRUE, .quick = TRUE},
+    {.name = "attest-warm", .run = run_attest},
+    {.name = "challenge", .run = run_challenge, .cold = TRUE},
+    {.name = "challenge-warm", .run = run_challenge},
 };
 const guint trouble_n_operations = G_N_ELEMENTS(trouble_operations);
 
@@ -199,32 +236,6 @@ trouble_operation(const char *name)
             return &trouble_operations[i];
     }
     g_error("no operation %s", name);
-}
-
-Trouble *
-trouble_new(TpmMuxFlags flags)
-{
-    Trouble *trouble = g_new0(Trouble, 1);
-    CvsSealOptions with_pin = {0};
-
-    trouble->bed = bed_new_with(flags);
-    trouble->pin = bed_secret("1234 horses");
-    with_pin.pin = trouble->pin;
-    bed_seal(trouble->bed, "old", NULL);
-    test_tpm_extend(trouble->bed->test_tpm, 7, "update");
-    bed_seal(trouble->bed, "db", NULL);
-    bed_seal(trouble->bed, "pin", &with_pin);
-    return trouble;
-}
-
-void
-trouble_free(Trouble *trouble)
-{
-    g_assert_cmpuint(trouble->failures, ==, 0);
-    cvs_secret_unref(trouble->pin);
-    bed_free(trouble->bed);
-    g_free(trouble->what);
-    g_free(trouble);
 }
 
 TpmMux *
@@ -307,6 +318,60 @@ flush_all(Trouble *trouble)
                             ==, TPM2_RC_SUCCESS);
         }
     }
+}
+
+static void
+make_challenge(Trouble *trouble)
+{
+    Bed *bed = trouble->bed;
+    g_autofree char *path = g_build_filename(test_tpm_dir(bed->test_tpm), "ek.pub", NULL);
+    g_autoptr(CvsSecret) secret = bed_secret("the answer");
+    g_autoptr(GError) error = NULL;
+    g_autofree char *data = NULL;
+    CvsReader reader = {0};
+    gsize size = 0;
+
+    g_free(test_tpm_run(bed->test_tpm, "tpm2_createek -G ecc -c ek.ctx -u ek.pub"));
+    flush_all(trouble);
+    g_assert_true(g_file_get_contents(path, &data, &size, &error));
+    cvs_reader_init(&reader, data, size);
+    trouble->ek = cvs_public_area_read(&reader, "ek.pub", &error);
+    g_assert_no_error(error);
+    trouble->ak = cvs_tpm_read_ak(bed->tpm, CVS_AK_OWN, NULL, &error);
+    g_assert_no_error(error);
+    (void)cvs_credential_make(trouble->ek, &trouble->ak->name, secret, &trouble->credential,
+                              &error);
+    g_assert_no_error(error);
+}
+
+Trouble *
+trouble_new(TpmMuxFlags flags)
+{
+    Trouble *trouble = g_new0(Trouble, 1);
+    CvsSealOptions with_pin = {0};
+
+    trouble->bed = bed_new_with(flags);
+    trouble->pin = bed_secret("1234 horses");
+    with_pin.pin = trouble->pin;
+    bed_seal(trouble->bed, "old", NULL);
+    test_tpm_extend(trouble->bed->test_tpm, 7, "update");
+    bed_seal(trouble->bed, "db", NULL);
+    bed_seal(trouble->bed, "pin", &with_pin);
+    make_challenge(trouble);
+    return trouble;
+}
+
+void
+trouble_free(Trouble *trouble)
+{
+    g_assert_cmpuint(trouble->failures, ==, 0);
+    cvs_secret_unref(trouble->pin);
+    cvs_public_area_free(trouble->ek);
+    cvs_public_area_free(trouble->ak);
+    cvs_credential_clear(&trouble->credential);
+    bed_free(trouble->bed);
+    g_free(trouble->what);
+    g_free(trouble);
 }
 
 static void

@@ -5,11 +5,15 @@
  * start each time, and the state that every trouble has to leave behind. */
 
 #include "release/bed.h"
+#include "tpm/credential.h"
 
 /* A bed with the keys "db", "pin" (with a PIN) and "old", whose PCR 7 has changed since. */
 typedef struct {
     Bed *bed;
     CvsSecret *pin;
+    CvsPublicArea *ek; /* the TPM's */
+    CvsPublicArea *ak;
+    CvsCredential credential; /* a challenge for both, "the answer" */
     guint failures;
     char *what; /* what is tried now, for messages */
 } Trouble;

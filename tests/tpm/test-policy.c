@@ -88,6 +88,9 @@ test_twins(void)
         assert_twins(tpm, pin, (const guint8[]){0}, 1);
         for (gsize j = 0; j < G_N_ELEMENTS(ways); j++)
             assert_twins(tpm, all, ways[j], 2);
+        cvs_policy_add_endorsement_secret(pcr);
+        cvs_policy_add_endorsement_secret(pcr);
+        assert_twins(tpm, pcr, (const guint8[]){0}, 1);
     }
 }
 
@@ -132,6 +135,29 @@ test_tools_agree(void)
     g_free(swtpm_tool(swtpm, "tpm2_flushcontext session"));
 }
 
+/* PolicyA of the EK Credential Profile, B.6.2. */
+static void
+test_endorsement_secret(void)
+{
+    static const guint8 policy_a[32] = {
+        0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc,
+        0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7, 0x6e, 0x06, 0x52,
+        0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
+    };
+    g_autoptr(Swtpm) swtpm = swtpm_new();
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    guint8 digest[32];
+
+    cvs_policy_add_endorsement_secret(policy);
+    cvs_policy_calculate(policy, digest);
+    g_assert_cmpmem(digest, 32, policy_a, 32);
+    g_free(swtpm_tool(swtpm, "tpm2_startauthsession -S session"));
+    g_free(swtpm_tool(swtpm, "tpm2_policysecret -S session -c e -L a"));
+    assert_file_is(swtpm, "a", policy);
+    g_free(swtpm_tool(swtpm, "tpm2_flushcontext session"));
+    g_assert_false(cvs_policy_needs_pin(policy));
+}
+
 static void
 test_json(void)
 {
@@ -165,6 +191,7 @@ test_bad_json(void)
         "[{\"type\":\"nonsense\"}]",
         "[{\"type\":1}]",
         "[{\"type\":\"auth-value\",\"more\":1}]",
+        "[{\"type\":\"endorsement-secret\"}]",
         "[{\"type\":\"pcr\"}]",
         "[{\"type\":\"pcr\",\"bank\":\"sha1\",\"pcrs\":\"7\",\"digest\":\"" DIGEST "\"}]",
         "[{\"type\":\"pcr\",\"bank\":\"sha256\",\"pcrs\":\"\",\"digest\":\"" DIGEST "\"}]",
@@ -245,6 +272,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tpm/policy/twins", test_twins);
     g_test_add_func("/tpm/policy/tools-agree", test_tools_agree);
+    g_test_add_func("/tpm/policy/endorsement-secret", test_endorsement_secret);
     g_test_add_func("/tpm/policy/json", test_json);
     g_test_add_func("/tpm/policy/bad-json", test_bad_json);
     g_test_add_func("/tpm/policy/get-pcr-and-bounds", test_get_pcr_and_bounds);

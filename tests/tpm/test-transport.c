@@ -5,6 +5,10 @@
 
 #include "base/secret.h"
 #include "config.h"
+#include "tpm/credential-activate.h"
+#include "tpm/ek.h"
+#include "tpm/nv.h"
+#include "tpm/quote-make.h"
 #include "tpm/sealing.h"
 #include "tpm/tpm-private.h"
 
@@ -37,6 +41,7 @@ typedef struct {
     gsize size; /* of that answer, as it came */
     gboolean changed;
     gboolean harmless; /* nobody vouches for this answer, and what depends on it is checked later */
+    gboolean vouched;  /* by a session, for what a key is made as */
     guint32 command;
 } Liar;
 
@@ -63,6 +68,11 @@ lie(guint32 command, guint8 *response, gsize *size, gpointer data)
      * names an object, by whose Name Unseal is then authorized. FlushContext answers nothing. */
     liar->harmless = (command == TPM2_CC_ReadPublic && response[1] == 0x01) ||
                      command == TPM2_CC_Load || command == TPM2_CC_FlushContext;
+    /* So does that at an NV index. What a key is made as is compared with the one wanted where no
+     * session vouches for it; and a list of handles only says where to look. */
+    liar->harmless |= (command == TPM2_CC_NV_ReadPublic || command == TPM2_CC_GetCapability) &&
+                      response[1] == 0x01;
+    liar->harmless |= command == TPM2_CC_CreatePrimary && !liar->vouched;
     switch (liar->lie) {
     case FLIP:
         if (liar->offset < *size)
@@ -101,6 +111,7 @@ typedef struct {
     const char *name;
     /* FALSE with an error, or TRUE if the right thing came out; asserts that no wrong one does. */
     gboolean (*run)(CvsTpm *tpm, GError **error);
+    gboolean makes_vouched; /* a session vouches for each key that it makes */
 } Request;
 
 static struct {
@@ -111,6 +122,9 @@ static struct {
     CvsSealedObject pin_object;
     CvsPcrValues values;
     GBytes *srk_name;
+    CvsPublicArea *ek;
+    CvsPublicArea *ak;
+    CvsCredential credential;
 } world;
 
 static gboolean
@@ -187,10 +201,103 @@ run_info(CvsTpm *tpm, GError **error)
     return TRUE;
 }
 
+static gboolean
+run_pin_ek(CvsTpm *tpm, GError **error)
+{
+    if (!cvs_tpm_pin_ek(tpm, world.ek, FALSE, error)) {
+        g_assert_null(tpm->pinned_srk);
+        return FALSE;
+    }
+    g_assert_true(g_bytes_equal(tpm->pinned_srk, world.srk_name));
+    /* The next time is like the first. */
+    g_clear_pointer(&tpm->pinned_srk, g_bytes_unref);
+    return TRUE;
+}
+
+static gboolean
+run_read_persistent_ak(CvsTpm *tpm, GError **error)
+{
+    g_autoptr(CvsPublicArea) ak = NULL;
+    CvsName qualified = {0};
+
+    ak = cvs_tpm_read_ak(tpm, CVS_AK_AZURE, &qualified, error);
+    if (ak == NULL)
+        return FALSE;
+    g_assert_true(cvs_public_area_equal(ak, world.ak));
+    g_assert_cmpuint(qualified.size, ==, 34);
+    return TRUE;
+}
+
+static gboolean
+run_quote(CvsTpm *tpm, GError **error)
+{
+    g_auto(CvsQuote) quote = {0};
+    CvsQuoteFacts facts = {0};
+
+    if (!cvs_tpm_quote(tpm, CVS_AK_OWN, world.ak, &world.values.selection, "nonce", 5, &quote,
+                       &facts, error)) {
+        g_assert_null(quote.attest);
+        return FALSE;
+    }
+    g_assert_cmpmem(&quote.values, sizeof quote.values, &world.values, sizeof world.values);
+    return TRUE;
+}
+
+static gboolean
+run_activate(CvsTpm *tpm, GError **error)
+{
+    g_autoptr(CvsSecret) wanted = secret_of("challenge");
+    g_autoptr(CvsSecret) secret =
+        cvs_tpm_activate_credential(tpm, world.ek, CVS_AK_OWN, &world.credential, error);
+
+    if (secret == NULL)
+        return FALSE;
+    g_assert_true(cvs_secret_equal(secret, wanted));
+    return TRUE;
+}
+
+static gboolean
+run_nv_read(CvsTpm *tpm, GError **error)
+{
+    g_autoptr(GBytes) bytes = cvs_tpm_nv_read(tpm, CVS_NV_AZURE_REPORT, error);
+
+    if (bytes == NULL)
+        return FALSE;
+    g_assert_cmpmem(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), "report", 6);
+    return TRUE;
+}
+
+static gboolean
+run_nv_write(CvsTpm *tpm, GError **error)
+{
+    return cvs_tpm_nv_write(tpm, CVS_NV_AZURE_USER_DATA, "data", 4, error);
+}
+
+static gboolean
+run_read_clock(CvsTpm *tpm, GError **error)
+{
+    CvsClock clock = {0};
+
+    if (!cvs_tpm_read_clock(tpm, &clock, error))
+        return FALSE;
+    g_assert_cmpuint(clock.reset_count, ==, 1);
+    return TRUE;
+}
+
 static const Request requests[] = {
-    {"unseal", run_unseal},       {"unseal-with-pin", run_unseal_pin},
-    {"read-pcrs", run_read_pcrs}, {"srk-name", run_srk_name},
-    {"seal", run_seal},           {"info", run_info},
+    {"unseal", run_unseal},
+    {"unseal-with-pin", run_unseal_pin},
+    {"read-pcrs", run_read_pcrs},
+    {"srk-name", run_srk_name},
+    {"seal", run_seal},
+    {"info", run_info},
+    {"pin-ek", run_pin_ek},
+    {"quote", run_quote, TRUE},
+    {"read-persistent-ak", run_read_persistent_ak},
+    {"activate", run_activate},
+    {"nv-read", run_nv_read},
+    {"nv-write", run_nv_write},
+    {"read-clock", run_read_clock},
 };
 
 /* Errors that a lie may come to; which of them depends on what it says. */
@@ -214,6 +321,7 @@ try_lie(const Request *request, gboolean warm, Liar *liar)
         g_assert_true(request->run(tpm, &after));
     tpm->watch.hook = lie;
     tpm->watch.hook_data = liar;
+    liar->vouched = request->makes_vouched;
     liar->seen = 0;
     liar->size = 0;
     liar->changed = FALSE;
@@ -300,6 +408,51 @@ test_flip(gconstpointer data)
     }
 }
 
+static CvsPublicArea *
+read_public(const char *name)
+{
+    g_autoptr(GBytes) bytes = read_file(world.swtpm, name);
+    CvsReader reader = {0};
+    g_autoptr(GError) error = NULL;
+    CvsPublicArea *area = NULL;
+
+    cvs_reader_init(&reader, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+    area = cvs_public_area_read(&reader, name, &error);
+    g_assert_no_error(error);
+    return area;
+}
+
+/* The endorsement key and the attestation key are persistent too, so that to look for the one takes
+ * no time; the latter's template is that of our own. */
+static void
+set_attestation_up(void)
+{
+    g_autoptr(CvsTpm) tpm = cvs_tpm_new(swtpm_tcti(world.swtpm));
+    g_autoptr(CvsSecret) secret = secret_of("challenge");
+    g_autoptr(GBytes) report = g_bytes_new_static("report", 6);
+    g_autoptr(GError) error = NULL;
+
+    g_free(swtpm_tool(world.swtpm, "tpm2_createek -G ecc -c 0x81010002 -u ek.pub"));
+    g_free(swtpm_tool(world.swtpm, "tpm2_flushcontext -t"));
+    g_free(swtpm_tool(world.swtpm,
+                      "tpm2_createprimary -C e -G ecc256:ecdsa-sha256:null -c ak -a "
+                      "'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|"
+                      "sign'"));
+    g_free(swtpm_tool(world.swtpm, "tpm2_flushcontext -t"));
+    g_free(swtpm_tool(world.swtpm, "tpm2_evictcontrol -C o -c ak 0x81000003"));
+    g_free(swtpm_tool(world.swtpm, "tpm2_flushcontext -t"));
+    g_free(swtpm_tool(world.swtpm, "tpm2_nvdefine 0x01400001 -C o -s 6 -a 'ownerread|ownerwrite'"));
+    write_file(world.swtpm, "report", report);
+    g_free(swtpm_tool(world.swtpm, "tpm2_nvwrite 0x01400001 -C o -i report"));
+    world.ek = read_public("ek.pub");
+    world.ak = cvs_tpm_read_ak(tpm, CVS_AK_OWN, NULL, &error);
+    g_assert_no_error(error);
+    (void)cvs_credential_make(world.ek, &world.ak->name, secret, &world.credential, &error);
+    g_assert_no_error(error);
+    (void)cvs_tpm_nv_write(tpm, CVS_NV_AZURE_USER_DATA, "data", 4, &error);
+    g_assert_no_error(error);
+}
+
 static void
 set_world_up(void)
 {
@@ -317,6 +470,8 @@ set_world_up(void)
     seal_text(tpm, world.pin_policy, "the secret", "1234", &world.pin_object);
     world.srk_name = g_bytes_ref(cvs_tpm_get_srk_name(tpm, FALSE, NULL));
     g_free(swtpm_tool(world.swtpm, "tpm2_dictionarylockout -s -n 1000 -t 1000 -l 10"));
+    cvs_tpm_disconnect(tpm);
+    set_attestation_up();
 }
 
 static void
@@ -327,6 +482,9 @@ tear_world_down(void)
     cvs_policy_unref(world.policy);
     cvs_policy_unref(world.pin_policy);
     g_bytes_unref(world.srk_name);
+    cvs_public_area_free(world.ek);
+    cvs_public_area_free(world.ak);
+    cvs_credential_clear(&world.credential);
     swtpm_free(world.swtpm);
 }
 
