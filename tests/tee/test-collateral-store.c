@@ -499,6 +499,10 @@ test_damage(void)
     seen = g_build_filename(f->dir, "seen.json", NULL);
     g_assert_true(g_file_set_contents(seen, "rubbish", -1, NULL));
     strange = g_build_filename(f->dir, "vcek-0123456789abcdef.der", NULL);
+    /* What is good under another name than its own is none of ours. */
+    g_assert_true(g_file_set_contents(strange, text, (gssize)size, NULL));
+    expect_list(f, 4, 1);
+    g_assert_cmpint(g_unlink(strange), ==, 0);
     g_assert_cmpint(g_mkdir(strange, 0700), ==, 0);
     expect_list(f, 4, 1);
     import_capture(f, "snp/roots/milan_crl.pem", 1, NULL);
