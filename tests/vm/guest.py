@@ -9,123 +9,13 @@ import os
 import re
 import select
 import signal
-import subprocess
 import sys
 import time
 import traceback
 
-PORT = open("/dev/virtio-ports/tests", "r+b", buffering=0)
-FOLDER = "/var/lib/tests"
-TIMEOUT_S = 120
-
-# All that must never be in the journal; in a file, since the second boot looks, too.
-SECRETS = os.path.join(FOLDER, "secrets")
-
-# Linux, include/linux/tpm.h and TCG TPM 2.0 Part 2, 6.5.2.
-COMMANDS = {
-    "0000015D": "Sequence", "0000015E": "Unseal", "00000157": "Load", "00000161": "ContextLoad",
-    "00000162": "ContextSave", "00000165": "FlushContext", "00000173": "ReadPublic",
-    "00000176": "StartAuthSession", "0000017A": "GetCapability", "0000017B": "GetRandom",
-    "0000017E": "PCR_Read", "0000017F": "PolicyPCR", "00000180": "PolicyRestart",
-    "00000189": "PolicyGetDigest", "00000153": "Create", "00000169": "NV_ReadPublic",
-}
-
-
-def tell(text):
-    PORT.write(text.encode() + b"\n")
-
-
-def note(text):
-    for line in text.splitlines():
-        tell(f"# {line}")
-
-
-def tpm_commands():
-    """The codes of the commands that the TPM has seen since this was last asked."""
-    tell("? commands")
-    answer = b""
-    while not answer.endswith(b"\n"):
-        answer += PORT.read(65536)
-    return answer.decode().split()
-
-
-class Done:
-    def __init__(self, code, out, err):
-        self.code = code
-        self.out = out
-        self.err = err
-
-    def __str__(self):
-        return f"status {self.code}, stderr: {self.err}"
-
-
-def run(*args, user=None, data=b""):
-    who = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    done = subprocess.run(args, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=TIMEOUT_S, cwd="/", check=False, **who)
-    return Done(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
-
-
-def must(*args, user=None, data=b""):
-    done = run(*args, user=user, data=data)
-    assert done.code == 0, f"{' '.join(args)}: {done}"
-    return done.out
-
-
-def cvmseal(*args, user=None, data=b""):
-    return run("cvmseal", *args, user=user, data=data)
-
-
-def same(seen, wanted, what):
-    assert seen == wanted, f"{what}: {seen!r}, wanted {wanted!r}"
-
-
-def new_secret():
-    secret = os.urandom(32)
-    with open(SECRETS, "ab") as file:
-        file.write(base64.b64encode(secret) + b"\n")
-    return secret
-
-
-def keep_secret(text):
-    with open(SECRETS, "ab") as file:
-        file.write(base64.b64encode(text) + b"\n")
-
-
-def refused(done, name, code, text=""):
-    """The error's JSON, after its name, the exit code and a part of the message were looked at."""
-    same(done.code, code, f"exit code ({done})")
-    error = json.loads(done.out or done.err)["error"]
-    same(error["name"], name, done.err)
-    assert text in error["message"] + done.err, f"{text!r} is not in {error['message']!r}"
-    return error
-
-
-def property_of(unit, name):
-    return must("systemctl", "show", "--value", "-p", name, unit).decode().strip()
-
-
-def main_pid():
-    pid = int(property_of("cvmseald.service", "MainPID"))
-    assert pid > 0, "the daemon does not run"
-    return pid
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-        return dict(re.match(r"(\w+):\s*(.*)", line).groups() for line in file)
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
+from guest_tools import (COMMANDS, FOLDER, SECRETS, TIMEOUT_S, Done, cvmseal, keep_secret, main_pid,
+                         must, new_secret, note, pcr_reasons, property_of, read, refused, run, same,
+                         status_of, tell, tpm_commands, write)
 
 # What a distribution does: files, then what the README says comes after them.
 
@@ -290,15 +180,16 @@ def check_the_tpm_device_is_not_the_users():
 
 
 def check_a_key_of_the_system_needs_polkit():
-    done = cvmseal("generate", "shared", "--size", "32", "--owner", "system", "--json", user="alice")
+    generate = ("generate", "shared", "--size", "32", "--owner", "system")
+    done = cvmseal(*generate, "--json", user="alice")
     refused(done, "NotAuthorized", 4, "polkit does not allow org.cvmseal1.manage to this caller")
-    done = cvmseal("generate", "shared", "--size", "32", "--owner", "system", user="alice")
+    done = cvmseal(*generate, user="alice")
     assert "those of others need the polkit action org.cvmseal1.manage" in done.err, str(done)
-    must("cvmseal", "generate", "shared", "--size", "32", "--owner", "system")
+    must("cvmseal", *generate)
 
 
 def session():
-    """A local, active session of alice on the first virtual terminal, with what its programs wrote."""
+    """A local, active session of alice on the first virtual terminal; its files are in her home."""
     write("/run/scripts/session", """
 cd /home/alice
 loginctl show-session "$XDG_SESSION_ID" -p Active -p Seat --value >session
@@ -350,8 +241,7 @@ def check_a_changed_pcr_refuses():
     same(must("cvmseal", "unseal", "state", user="alice"), secret, "secret")
     must("tpm2_pcrextend", f"14:sha256={'22' * 32}")
     error = refused(cvmseal("unseal", "state", "--json", user="alice"), "PcrMismatch", 3)
-    same([(reason["code"], re.findall(r"PCR \d+", reason["detail"])) for reason in error["reasons"]],
-         [("PcrDiffers", ["PCR 14"])], "reasons")
+    same(pcr_reasons(error), [("PcrDiffers", ["PCR 14"])], "reasons")
     explained = json.loads(must("cvmseal", "explain", "state", "--json", user="alice"))
     same(explained["opens"], False, "opens")
 
@@ -425,7 +315,8 @@ def seal_and_unseal_in(name):
         # Somebody else takes the number while the service is down.
         must("systemctl", "stop", name)
         must("useradd", "--no-create-home", "--uid", str(first), "squatter")
-    done = start(name, "id -u >&2; cat /proc/self/cgroup >&2; exec cvmseal unseal token --owner unit")
+    done = start(name, "id -u >&2; cat /proc/self/cgroup >&2; "
+                       "exec cvmseal unseal token --owner unit")
     same(done.code, 0, str(done))
     same(done.out, secret, "secret")
     second, group = done.err.split()[:2]
@@ -437,7 +328,8 @@ def seal_and_unseal_in(name):
 
 
 def check_a_service_keeps_its_key_over_a_restart():
-    same(seal_and_unseal_in("plain.service"), (1000, 1000, "0::/system.slice/plain.service"), "ran as")
+    same(seal_and_unseal_in("plain.service"), (1000, 1000, "0::/system.slice/plain.service"),
+         "uids and cgroup")
 
 
 def check_a_dynamic_user_keeps_its_key_under_another_uid():
@@ -448,7 +340,8 @@ def check_a_dynamic_user_keeps_its_key_under_another_uid():
 
 def check_a_service_below_another_slice():
     _, _, group = seal_and_unseal_in("sliced.service")
-    same(group, "0::/system.slice/system-deep.slice/system-deep-deeper.slice/sliced.service", "cgroup")
+    same(group, "0::/system.slice/system-deep.slice/system-deep-deeper.slice/sliced.service",
+         "cgroup")
 
 
 def check_another_service_of_the_same_user_does_not_get_it():
@@ -470,16 +363,16 @@ def check_a_sub_cgroup_is_the_service_that_made_it():
     # It makes a cgroup that is called as another service, and goes there.
     script = """
 group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
-mkdir -p "$group/system.slice/plain.service" && echo $$ >"$group/system.slice/plain.service/cgroup.procs"
+mkdir -p "$group/system.slice/plain.service"
+echo $$ >"$group/system.slice/plain.service/cgroup.procs"
 sed -n 's/^0:://p' /proc/self/cgroup >&2
 """
     done = start("delegate.service", script + "exec cvmseal list --owner unit --json")
-    same(done.err.strip(), "/system.slice/delegate.service/system.slice/plain.service", "its cgroup")
+    same(done.err.strip(), "/system.slice/delegate.service/system.slice/plain.service", "cgroup")
     same(json.loads(done.out)["keys"], [], "keys")
-    done = start("delegate.service", script + "exec cvmseal list --owner unit:delegate.service --json")
-    same(done.code, 0, str(done))
-    done = start("delegate.service", script + "exec cvmseal unseal token --owner unit:plain.service --json")
-    refused(Done(done.code, done.out, done.err.partition("\n")[2]), "NotAuthorized", 4)
+    for owner, code in (("unit:delegate.service", 0), ("unit:plain.service", 4)):
+        done = start("delegate.service", script + f"exec cvmseal list --owner {owner} --json")
+        same(done.code, code, owner)
 
 
 def check_a_service_of_a_user_is_no_service_of_the_system():
@@ -499,8 +392,8 @@ def check_a_session_and_a_scope_are_no_service():
 
 # What the TPM does for one unseal: others wait meanwhile.
 
-# Counted: 27. Around each of Load, PolicyPCR and Unseal the kernel's resource manager loads and saves
-# what the connection has in the TPM.
+# Counted: 27. Around each of Load, PolicyPCR and Unseal the kernel's resource manager loads and
+# saves what the connection has in the TPM.
 WARM_MAX = 29
 
 
@@ -590,7 +483,7 @@ def check_the_journal_has_the_audit():
         found = find_record(records, **fields)
         assert found, f"no record with {fields} among {len(records)}"
         # Fields with an underscore come from the journal itself.
-        same((found[0]["_SYSTEMD_UNIT"], found[0]["_UID"]), ("cvmseald.service", "0"), "who wrote it")
+        same((found[0]["_SYSTEMD_UNIT"], found[0]["_UID"]), ("cvmseald.service", "0"), "writer")
 
 
 def forms_of(secret):
@@ -656,8 +549,7 @@ def check_after_a_reboot_the_key_opens():
 
 def check_another_command_line_refuses():
     error = refused(cvmseal("unseal", "command-line", "--json", user="alice"), "PcrMismatch", 3)
-    same([(reason["code"], re.findall(r"PCR \d+", reason["detail"])) for reason in error["reasons"]],
-         [("PcrDiffers", ["PCR 9"])], "reasons")
+    same(pcr_reasons(error), [("PcrDiffers", ["PCR 9"])], "reasons")
 
 
 def check_a_service_gets_its_key_after_a_reboot():

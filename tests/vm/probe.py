@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs in the guest in the place of cvmseald, under everything that its unit takes away, and tells what
-each try comes to: one JSON object, "done" or the name of the errno."""
+"""Runs in the guest in the place of cvmseald, under everything that its unit takes away, and tells
+what each try comes to: one JSON object, "done" or the name of the errno."""
 
 import ctypes
 import errno

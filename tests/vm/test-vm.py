@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A booted Debian 13 guest in which cvmseal is installed: firmware (OVMF), kernel, systemd, bus and
-polkit are the real ones, the TPM is swtpm behind the kernel's driver. QEMU emulates the processor: no
-KVM is needed.
+polkit are the real ones, the TPM is swtpm behind the kernel's driver. QEMU emulates the processor:
+no KVM is needed.
 
     test-vm.py BUILD         BUILD: a folder that is kept from run to run
 
 The checks run in the guest (guest.py) and report over a virtio port, one line each:
 
-    ok TITLE | not ok TITLE | # text      passed on as TAP
-    ? commands                            answered with the command codes that the TPM has seen since
-                                          the last such question, in hexadecimal
-    ! done                                the guest has no more to say
+    ok TITLE | not ok TITLE | # text    passed on as TAP
+    ? commands                          answered with the command codes that the TPM has seen since
+                                        the last such question, in hexadecimal
+    ! done                              the guest has no more to say
 
 The guest boots twice with one disk and one TPM, the second time with another kernel command line.
 """
@@ -33,8 +33,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("CVMSEAL_VM_CACHE", "/var/cache/cvmseal")
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
-PROGRAMS = ("qemu-system-x86_64", "qemu-img", "swtpm", "swtpm_setup", "debootstrap", "mke2fs", "unshare",
-            "setpriv")
+PROGRAMS = ("qemu-system-x86_64", "qemu-img", "swtpm", "swtpm_setup", "debootstrap", "mke2fs",
+            "unshare", "setpriv")
 # For both boots. A quiet machine takes a tenth of it.
 GUEST_TIMEOUT_S = 1200
 CONSOLE_LINES = 150
@@ -78,22 +78,24 @@ def read(path):
         return file.read()
 
 
-def base(report):
-    """The folder of make-base, made anew if what it is made by has changed."""
+def base(lock, report):
+    """The folder of make-base, made anew if what it is made by has changed. It stays while the lock
+    is held."""
     recipe = read(os.path.join(HERE, "make-base"))
     packages = re.search(r"^build='[^']*'$", read(os.path.join(HERE, "../../contrib/install-deps")),
                          flags=re.M)[0]
     digest = hashlib.sha256((recipe + packages).encode()).hexdigest()
     folder = os.path.join(CACHE, "vm-" + digest[:16])
-    os.makedirs(CACHE, exist_ok=True)
-    with open(os.path.join(CACHE, "vm.lock"), "w", encoding="ascii") as lock:
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    if not os.path.isdir(folder):
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.isdir(folder):
-            report.note(f"making the guest's system in {folder} (some minutes, once)")
-            for old in os.listdir(CACHE):
-                if re.fullmatch(r"vm-[0-9a-f]{16}(\.new)?", old):
-                    shutil.rmtree(os.path.join(CACHE, old))
-            call("make-base", folder)
+    if not os.path.isdir(folder):
+        report.note(f"making the guest's system in {folder} (some minutes, once)")
+        for old in os.listdir(CACHE):
+            if re.fullmatch(r"vm-[0-9a-f]{16}(\.new)?", old):
+                shutil.rmtree(os.path.join(CACHE, old))
+        call("make-base", folder)
+    fcntl.flock(lock, fcntl.LOCK_SH)
     return folder
 
 
@@ -135,8 +137,8 @@ class Tpm:
             text = file.read()
         self.seen += len(text)
         # Tag, size and code are in the first line of the dump.
-        found = re.findall(rb"SWTPM_IO_Read: length \d+\s+(?:[0-9A-F]{2} ){6}((?:[0-9A-F]{2} ){4})",
-                           text)
+        found = re.findall(
+            rb"SWTPM_IO_Read: length \d+\s+(?:[0-9A-F]{2} ){6}((?:[0-9A-F]{2} ){4})", text)
         return [code.replace(b" ", b"").decode() for code in found]
 
 
@@ -156,10 +158,11 @@ class Guest:
     def _qemu(self, tpm, port, command_line):
         return [
             # Ends with this program, however that ends.
-            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-            "-display", "none", "-M", "q35,smm=off", "-smp", "2", "-m", "1024",
-            # Newer processors have vector instructions that C libraries use and that take an emulator
-            # long.
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults",
+            "-no-user-config", "-no-reboot", "-display", "none", "-M", "q35,smm=off",
+            "-smp", "2", "-m", "1024",
+            # Newer processors have vector instructions, which C libraries use and which take an
+            # emulator long.
             "-accel", "tcg,thread=multi", "-cpu", "Nehalem",
             "-drive", f"if=pflash,format=raw,readonly=on,file={FIRMWARE}",
             "-drive", f"if=pflash,format=raw,file={self.variables}",
@@ -180,7 +183,8 @@ class Guest:
         port, theirs = socket.socketpair()
         with port:
             with tpm, theirs:
-                qemu = subprocess.Popen(self._qemu(tpm, theirs, command_line), stdin=subprocess.DEVNULL,
+                qemu = subprocess.Popen(self._qemu(tpm, theirs, command_line),
+                                        stdin=subprocess.DEVNULL,
                                         pass_fds=[tpm.fileno(), theirs.fileno()])
             try:
                 done = self._listen(port, deadline)
@@ -221,13 +225,13 @@ class Guest:
 def pack(path, install):
     with tarfile.open(path, "w") as payload:
         payload.add(install, "install.tar")
-        for name in ("guest.py", "probe.py"):
+        for name in ("guest.py", "guest_tools.py", "probe.py"):
             payload.add(os.path.join(HERE, name), name)
 
 
-def run(build, report):
+def run(build, lock, report):
     began = time.monotonic()
-    system = base(report)
+    system = base(lock, report)
     call("make-install", os.path.join(system, "root"), build)
     built = time.monotonic()
     report.note(f"built in {built - began:.0f} s")
@@ -252,10 +256,13 @@ def main(build):
     if reason:
         print(f"1..0 # SKIP {reason}")
         return 0
+
     report = Report()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    os.makedirs(CACHE, exist_ok=True)
     try:
-        run(build, report)
+        with open(os.path.join(CACHE, "vm.lock"), "w", encoding="ascii") as lock:
+            run(build, lock, report)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         report.note(str(error))
         report.result(False, "the-guest-can-be-made")
