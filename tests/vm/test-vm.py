@@ -12,7 +12,8 @@ The checks run in the guest (guest.py) and report over a virtio port, one line e
                                         the last such question, in hexadecimal
     ! done                              the guest has no more to say
 
-The guest boots twice with one disk and one TPM, the second time with another kernel command line.
+The guest boots twice with one disk and one TPM, the second time with another kernel command line
+and with dbus-broker in the place of dbus-daemon.
 """
 
 import fcntl
@@ -244,11 +245,11 @@ def run(build, lock, report):
                               built + GUEST_TIMEOUT_S)
             report.note(f"boot {number} took {time.monotonic() - booted:.0f} s")
             report.result(done, f"boot-{number}-comes-to-its-end")
+            if report.failed:
+                lines = read(guest.console).replace("\r", "").splitlines()[-CONSOLE_LINES:]
+                report.note("\n".join([f"the console of boot {number}:"] + lines))
             if not done:
                 break
-        if report.failed:
-            lines = read(guest.console).replace("\r", "").splitlines()[-CONSOLE_LINES:]
-            report.note("\n".join(["the guest's console:"] + lines))
 
 
 def main(build):
