@@ -17,7 +17,11 @@ is_as_it_was_read(const CvsRelease *release, const CvsKeyFile *key)
 
 /* If the newest of the key's own slots has opened, all others for a TPM have no use any more: those
  * that it superseded, and those that somebody else put there. The key is read again under its lock:
- * somebody may have resealed it meanwhile, and then the older slots are not ours to judge. */
+ * somebody may have resealed it meanwhile, and then the older slots are not ours to judge.
+ *
+ * That it opened in a later boot than the one it was made in would say more, but nothing at hand
+ * tells boots apart: the daemon does not see the kernel's boot id (ProcSubset=pid), and the TPM's
+ * reset count would cost a command more for each release with more than one slot. */
 static void
 drop_superseded(const CvsRelease *release, CvsKeyFile *key, guint opened)
 {
