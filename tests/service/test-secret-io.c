@@ -545,7 +545,7 @@ await_answer(GByteArray *seen, guint32 serial)
     /* The header field of a reply: code 5, type u, the serial. */
     const guint8 field[] = {5, 1, 'u', 0, (guint8)serial, 0, 0, 0};
 
-    while (memmem(seen->data, seen->len, field, sizeof field) == NULL)
+    while (seen->len == 0 || memmem(seen->data, seen->len, field, sizeof field) == NULL)
         g_main_context_iteration(NULL, TRUE);
 }
 
