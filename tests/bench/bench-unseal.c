@@ -3,10 +3,10 @@
 /* Three of the things that tests/bench/run compares:
  *
  *   bench-unseal floor TCTI N       the bare TPM commands of an unseal in a loop: Load, PolicyPCR,
- *                                   Unseal, FlushContext in one salted policy session over ESYS,
- * with the daemon's own cryptography, and nothing around it bench-unseal dbus ADDRESS NAME N Unseal
- * over D-Bus, with reading the secret bench-unseal ping ADDRESS N     a call to the daemon that
- * does nothing, by the same client
+ *                                   Unseal, FlushContext in one salted policy session over ESYS, with
+ *                                   the daemon's own cryptography, and nothing around it
+ *   bench-unseal dbus ADDRESS NAME N  Unseal over D-Bus, with reading the secret
+ *   bench-unseal ping ADDRESS N     a call to the daemon that does nothing, by the same client
  *
  * Prints the median and the fastest time of one of them in milliseconds: "MEDIAN FASTEST". */
 
@@ -93,8 +93,9 @@ floor_run(const char *tcti_conf, guint n)
                         .pcrSelections = {{.hash = TPM2_ALG_SHA256,
                                            .sizeofSelect = 3,
                                            .pcrSelect = {1u << 0 | 1u << 2 | 1u << 4 | 1u << 7}}}}};
-    TPMT_SYM_DEF symmetric = {
-        .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
+    TPMT_SYM_DEF symmetric = {.algorithm = TPM2_ALG_AES,
+                              .keyBits.aes = 128,
+                              .mode.aes = TPM2_ALG_CFB};
     TPM2B_SENSITIVE_CREATE sensitive = {.sensitive.data = {.size = 32}};
     TPM2B_PUBLIC template = {
         .publicArea = {.type = TPM2_ALG_KEYEDHASH,
@@ -110,9 +111,9 @@ floor_run(const char *tcti_conf, guint n)
     must(Tss2_TctiLdr_Initialize(tcti_conf, &tcti), "TCTI");
     must(Esys_Initialize(&f.esys, tcti, NULL), "ESYS");
     must(cvs_crypto_callbacks_install(f.esys), "crypto callbacks");
-    must(
-        Esys_TR_FromTPMPublic(f.esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &f.srk),
-        "SRK");
+    must(Esys_TR_FromTPMPublic(f.esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                               &f.srk),
+         "SRK");
     must(Esys_StartAuthSession(f.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                ESYS_TR_NONE, NULL, TPM2_SE_TRIAL, &symmetric, TPM2_ALG_SHA256,
                                &trial),
@@ -194,11 +195,11 @@ bus_run(const char *address, Once once, const char *name, guint n)
     g_autoptr(GError) error = NULL;
     Bus bus = {.name = name};
 
-    bus.bus =
-        g_dbus_connection_new_for_address_sync(address,
-                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                               NULL, NULL, &error);
+    bus.bus = g_dbus_connection_new_for_address_sync(
+        address,
+        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+            G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+        NULL, NULL, &error);
     if (bus.bus == NULL)
         g_error("%s: %s", address, error->message);
     measure(n, once, &bus);

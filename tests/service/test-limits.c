@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -251,6 +252,121 @@ test_caller(void)
     child_clear(&child);
 }
 
+/* A bus of one method, at the other end of a connection. */
+typedef struct {
+    GDBusConnection *ends[2]; /* the caller's of the bus, and the bus */
+    guint n_open;
+    int pidfd;
+    guint asked;
+} FakeBus;
+
+static void
+on_connection(GObject *source, GAsyncResult *result, gpointer data)
+{
+    FakeBus *bus = data;
+    g_autoptr(GError) error = NULL;
+    GDBusConnection *connection = g_dbus_connection_new_finish(result, &error);
+
+    g_assert_no_error(error);
+    bus->ends[g_dbus_connection_get_flags(connection) &
+                      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER
+                  ? 1
+                  : 0] = connection;
+    bus->n_open++;
+}
+
+static void
+on_question(GDBusConnection *connection, const char *sender, const char *path,
+            const char *interface, const char *name, GVariant *arguments,
+            GDBusMethodInvocation *invocation, gpointer data)
+{
+    FakeBus *bus = data;
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+
+    bus->asked++;
+    g_assert_cmpint(g_unix_fd_list_append(fds, bus->pidfd, NULL), ==, 0);
+    g_dbus_method_invocation_return_value_with_unix_fd_list(
+        invocation, g_variant_new_parsed("({'UnixUserID': <uint32 7>, 'ProcessFD': <handle 0>},)"),
+        fds);
+}
+
+static void
+fake_bus_init(FakeBus *bus, int pidfd)
+{
+    static const char xml[] =
+        "<node><interface name='org.freedesktop.DBus'><method name='GetConnectionCredentials'>"
+        "<arg type='s' direction='in'/><arg type='a{sv}' direction='out'/></method></interface>"
+        "</node>";
+    static const GDBusInterfaceVTable vtable = {.method_call = on_question};
+    g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(xml, NULL);
+    g_autofree char *guid = g_dbus_generate_guid();
+    g_autoptr(GError) error = NULL;
+    int fds[2] = {-1, -1};
+
+    bus->pidfd = pidfd;
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GSocket) socket = g_socket_new_from_fd(fds[i], &error);
+        g_autoptr(GSocketConnection) stream = g_socket_connection_factory_create_connection(socket);
+
+        g_dbus_connection_new(G_IO_STREAM(stream), i == 1 ? guid : NULL,
+                              i == 1 ? G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER
+                                     : G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT,
+                              NULL, NULL, on_connection, bus);
+    }
+    while (bus->n_open < 2)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpuint(g_dbus_connection_register_object(bus->ends[1], "/org/freedesktop/DBus",
+                                                       node->interfaces[0], &vtable, bus, NULL,
+                                                       &error),
+                     !=, 0);
+}
+
+static void
+on_identified(CvsCaller *caller, const GError *error, gpointer data)
+{
+    g_assert_no_error(error);
+    *(CvsCaller **)data = cvs_caller_ref(caller);
+}
+
+static void
+assert_identified(CvsCallers *callers, const char *unit)
+{
+    CvsCaller *caller = NULL;
+
+    cvs_callers_identify(callers, ":1.7", on_identified, &caller);
+    while (caller == NULL)
+        g_main_context_iteration(NULL, TRUE);
+    g_assert_cmpstr(caller->unit, ==, unit);
+    cvs_caller_unref(caller);
+}
+
+/* The bus is asked once, but for a unit that could not be found out. */
+static void
+test_callers(void)
+{
+    Child child = child_new("0::/system.slice/foo.service\n");
+    g_autofree char *file = g_strdup_printf("%s/%d/cgroup", child.proc, child.pid);
+    g_autofree char *away = g_strconcat(file, ".away", NULL);
+    g_autoptr(CvsCallers) callers = NULL;
+    FakeBus bus = {0};
+
+    fake_bus_init(&bus, child.pidfd);
+    callers = cvs_callers_new(bus.ends[0], child.proc);
+    g_assert_cmpint(g_rename(file, away), ==, 0);
+    assert_identified(callers, NULL);
+    g_assert_cmpuint(bus.asked, ==, 1);
+    g_assert_cmpint(g_rename(away, file), ==, 0);
+    assert_identified(callers, "foo.service");
+    g_assert_cmpuint(bus.asked, ==, 2);
+    assert_identified(callers, "foo.service");
+    g_assert_cmpuint(bus.asked, ==, 2);
+    g_clear_pointer(&callers, cvs_callers_free);
+    g_object_unref(bus.ends[0]);
+    g_object_unref(bus.ends[1]);
+    child_clear(&child);
+}
+
 /* In a process of its own, since there is no way back. */
 static void
 test_hardening(void)
@@ -283,5 +399,6 @@ main(int argc, char **argv)
     g_test_add_func("/service/unit/cgroup", test_unit_of_cgroup);
     g_test_add_func("/service/unit/pidfd", test_unit_of_pidfd);
     g_test_add_func("/service/caller", test_caller);
+    g_test_add_func("/service/callers", test_callers);
     return g_test_run();
 }

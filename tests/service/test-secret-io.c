@@ -461,6 +461,122 @@ test_held_burial(void)
     held_release(held);
 }
 
+/* The other end of a connection of ours, a bare socket: the client's part of the greeting is sent
+ * before the server asks for it. */
+static int
+make_peer(GDBusConnection **ret_connection)
+{
+    g_autofree char *uid = g_strdup_printf("%u", (guint)geteuid());
+    g_autofree char *guid = g_dbus_generate_guid();
+    g_autoptr(GString) greeting = g_string_new_len("", 1);
+    g_autoptr(GSocket) socket = NULL;
+    g_autoptr(GSocketConnection) stream = NULL;
+    g_autoptr(GError) error = NULL;
+    int ends[2] = {-1, -1};
+
+    g_string_append(greeting, "AUTH EXTERNAL ");
+    for (const char *p = uid; *p; p++)
+        g_string_append_printf(greeting, "%02x", *p);
+    g_string_append(greeting, "\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_assert_true(cvs_write_all(ends[1], greeting->str, greeting->len));
+    socket = g_socket_new_from_fd(ends[0], &error);
+    g_assert_no_error(error);
+    stream = g_socket_connection_factory_create_connection(socket);
+    *ret_connection = g_dbus_connection_new_sync(G_IO_STREAM(stream), guid,
+                                                 G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_SERVER,
+                                                 NULL, NULL, &error);
+    g_assert_no_error(error);
+    return ends[1];
+}
+
+/* Sends a call of Ping with this descriptor and closes it, before there is a whole message that the
+ * receiver could be done with: the last one to close it is he. fd -1: none. */
+static void
+ping_with(int peer, guint32 serial, int fd)
+{
+    g_autoptr(GDBusMessage) message =
+        g_dbus_message_new_method_call(NULL, "/", "org.freedesktop.DBus.Peer", "Ping");
+    g_autofree guint8 *blob = NULL;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec start = {.iov_len = 16};
+    struct msghdr first = {.msg_iov = &start, .msg_iovlen = 1};
+    gsize size = 0;
+
+    g_dbus_message_set_serial(message, serial);
+    if (fd >= 0) {
+        g_autoptr(GUnixFDList) list = g_unix_fd_list_new();
+
+        g_assert_cmpint(g_unix_fd_list_append(list, fd, NULL), ==, 0);
+        g_dbus_message_set_unix_fd_list(message, list);
+        first.msg_control = &control;
+        first.msg_controllen = sizeof control;
+        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    }
+    blob = g_dbus_message_to_blob(message, &size, G_DBUS_CAPABILITY_FLAGS_UNIX_FD_PASSING, NULL);
+    g_assert_nonnull(blob);
+    g_clear_object(&message);
+    start.iov_base = blob;
+    g_assert_cmpint(sendmsg(peer, &first, 0), ==, 16);
+    cvs_close_fd(&fd);
+    g_assert_true(cvs_write_all(peer, blob + 16, size - 16));
+}
+
+/* Turns the main context until the server has said this. */
+static gboolean
+on_answer(int fd, GIOCondition condition, gpointer data)
+{
+    GByteArray *seen = data;
+    guint8 bytes[4096];
+    gssize n = read(fd, bytes, sizeof bytes);
+
+    g_assert_cmpint(n, >, 0);
+    g_byte_array_append(seen, bytes, (guint)n);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+await_answer(GByteArray *seen, guint32 serial)
+{
+    /* The header field of a reply: code 5, type u, the serial. */
+    const guint8 field[] = {5, 1, 'u', 0, (guint8)serial, 0, 0, 0};
+
+    while (seen->len == 0 || memmem(seen->data, seen->len, field, sizeof field) == NULL)
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* GDBus closes what a message brought and nobody took, in its own thread or in the main loop: not
+ * here. */
+static void
+test_guard(void)
+{
+    g_autoptr(GDBusConnection) connection = NULL;
+    g_autoptr(GByteArray) seen = g_byte_array_new();
+    Held *held = NULL;
+    guint source = 0;
+    int peer = -1;
+
+    if (!can_hold())
+        return;
+    peer = make_peer(&connection);
+    cvs_fds_guard(connection);
+    source = g_unix_fd_add(peer, G_IO_IN, on_answer, seen);
+    held = held_pipe_new();
+    ping_with(peer, 1, cvs_steal_fd(&held->fd));
+    await_answer(seen, 1);
+    for (guint32 serial = 2; serial < 20; serial++) {
+        ping_with(peer, serial, -1);
+        await_answer(seen, serial);
+    }
+    held_release(held);
+    g_source_remove(source);
+    close(peer);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -478,6 +594,7 @@ main(int argc, char **argv)
     g_test_add_data_func("/service/secret-in/held/pipe", NULL, test_held_in);
     g_test_add_data_func("/service/secret-in/held/socket", "", test_held_in);
     g_test_add_func("/service/secret-out/held", test_held_out);
+    g_test_add_func("/service/fds/guard", test_guard);
     g_test_add_func("/service/fds/held", test_held_burial);
     g_test_add_func("/service/fds/take", test_fds);
     return g_test_run();
