@@ -26,7 +26,7 @@
     X(REGISTER_MISMATCH, "RegisterMismatch", 3, "an RTMR differs from the one sealed to")          \
     X(ATTESTATION_FAILED, "AttestationFailed", 3, "no valid attestation could be made")            \
     X(TEE_REFUSED, "TeeRefused", 3, "the profile or the key's conditions refuse this TEE")         \
-    X(TCB_TOO_OLD, "TcbTooOld", 3, "a TCB component is below its floor")                           \
+    X(TCB_TOO_OLD, "TcbTooOld", 3, "the TCB is below a floor, or has a status that is refused")    \
     X(VTPM_NOT_TRUSTED, "VtpmNotTrusted", 3, "nothing proves that the TPM lives in this TEE")      \
     X(TPM_REPLACED, "TpmReplaced", 3, "this is not the TPM that the key was sealed with")          \
     X(TPM_LOCKOUT, "TpmLockout", 3, "too many wrong PINs: the TPM refuses for a while")            \
@@ -154,7 +154,7 @@ typedef enum {
     X(RTMRS_UNUSED, "RtmrsUnused", "all RTMRs are zero here, so that they describe nothing")       \
     X(SERVICE_TD_UNLISTED, "ServiceTdUnlisted", "the profile does not list the bound service TDs") \
     X(CRL_MISSING, "CrlMissing", "the profile wants a revocation list and there is none")          \
-    X(COLLATERAL_TOO_OLD, "CollateralTooOld", "the collateral is older than the profile wants") \
+    X(COLLATERAL_TOO_OLD, "CollateralTooOld", "the collateral is older than the profile wants")    \
     X(NOT_ATTESTED, "NotAttested", "the profile asks for a TEE, and none was attested")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
