@@ -26,7 +26,7 @@
     X(REGISTER_MISMATCH, "RegisterMismatch", 3, "an RTMR differs from the one sealed to")          \
     X(ATTESTATION_FAILED, "AttestationFailed", 3, "no valid attestation could be made")            \
     X(TEE_REFUSED, "TeeRefused", 3, "the profile or the key's conditions refuse this TEE")         \
-    X(TCB_TOO_OLD, "TcbTooOld", 3, "a TCB component is below its floor")                           \
+    X(TCB_TOO_OLD, "TcbTooOld", 3, "the TCB is below a floor, or has a status that is refused")    \
     X(VTPM_NOT_TRUSTED, "VtpmNotTrusted", 3, "nothing proves that the TPM lives in this TEE")      \
     X(TPM_REPLACED, "TpmReplaced", 3, "this is not the TPM that the key was sealed with")          \
     X(TPM_LOCKOUT, "TpmLockout", 3, "too many wrong PINs: the TPM refuses for a while")            \

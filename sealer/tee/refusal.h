@@ -14,8 +14,9 @@ guint cvs_refusal_count(const GError *refusal);
  * returned: the message is "WHAT is refused: " and the first reason's detail, with the number of
  * the others. The code is that of the gravest reason, in this order:
  *
- *   AttestationFailed   every reason that is not named below: the evidence is no evidence
- *   TeeRefused          what the profile refuses (policy/appraisal.h)
+ *   AttestationFailed   every reason that is not named below: the evidence is no evidence.
+ *                       NotVerified, ClaimMalformed and TestRoots among them
+ *   TeeRefused          what a profile refuses about guest and platform (policy/appraisal.h)
  *   TcbTooOld           TcbBelowFloor, FirmwareTooOld, MitigationMissing, TcbStatusRefused,
  *                       TcbDateTooOld
  *   CollateralMissing   CollateralMissing, ChainIncomplete, CrlMissing
