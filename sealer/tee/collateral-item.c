@@ -391,7 +391,6 @@ authenticate_crl(Run *run)
 {
     CvsCollateralItem *item = run->item;
     g_autoptr(GPtrArray) one = g_ptr_array_new();
-    g_autoptr(GPtrArray) roots = cvs_x509_certs_new();
     g_autoptr(GError) found = cvs_refusal_new();
     const GPtrArray *piles[] = {run->candidates, cvs_snp_roots_test_certs(run->snp_roots),
                                 cvs_tdx_roots_test_certs(run->tdx_roots)};

@@ -372,11 +372,36 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
     return TRUE;
 }
 
+/* Of several versions in one file the newest counts. */
+static void
+drop_older(GPtrArray *items)
+{
+    for (guint i = 0; i < items->len;) {
+        const CvsCollateralItem *item = g_ptr_array_index(items, i);
+        gboolean newest = TRUE;
+
+        for (guint j = 0; j < items->len && newest; j++) {
+            const CvsCollateralItem *other = g_ptr_array_index(items, j);
+            int order = g_str_equal(item->series, other->series)
+                            ? cvs_collateral_item_compare(item, other)
+                            : 1;
+
+            newest = j == i || order > 0 || (order == 0 && i < j);
+        }
+        if (newest)
+            i++;
+        else
+            g_ptr_array_remove_index(items, i);
+    }
+}
+
 static gboolean
 import_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GError **error)
 {
-    if (!check_items(import, items, result->name, error) || !has_room(import, items->len, error) ||
-        !write_items(import, items, result, error))
+    if (!check_items(import, items, result->name, error))
+        return FALSE;
+    drop_older(items);
+    if (!has_room(import, items->len, error) || !write_items(import, items, result, error))
         return FALSE;
     /* Those that were written are here now, for the next file. */
     while (items->len > 0) {

@@ -198,10 +198,10 @@ refuse_unknown(const CvsReportInput *input, GError **error)
     if (cvs_report_is_quote(data, size)) {
         g_autoptr(CvsTdxQuote) quote = cvs_tdx_quote_parse(input->report, error);
 
-        if (quote == NULL)
+        if (quote == NULL) {
             g_prefix_error(error, "%s: ", input->name);
-        g_assert(quote == NULL);
-        return FALSE;
+            return FALSE;
+        }
     }
     g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                 size == 0 ? "%s: byte 0: the file is empty"

@@ -33,6 +33,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
         g_autoptr(GPtrArray) same = cvs_collateral_items_new();
         g_autofree char *text = cvs_collateral_item_describe(item);
 
+        g_assert_nonnull(text);
         g_assert_true(cvs_evidence_add(again, g_bytes_get_data(item->content, NULL),
                                        g_bytes_get_size(item->content), "item", NULL));
         g_assert_true(cvs_collateral_items_add(same, again, NULL));

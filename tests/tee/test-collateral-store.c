@@ -463,6 +463,47 @@ test_crls(void)
     import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
 }
 
+/* Several versions in one file: the newest is taken, and takes the place of the one that is there.
+ */
+static void
+test_versions(void)
+{
+    g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
+    g_autoptr(Fixture) f = fixture_new();
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(GString) bundle = g_string_new(NULL);
+    g_autoptr(GBytes) text = NULL;
+    g_autoptr(GPtrArray) items = NULL;
+
+    snp_add_cert(certs, hierarchy->ark);
+    cvs_snp_roots_add_test(f->snp_roots, certs);
+    for (long number = 1; number <= 4; number++) {
+        /* 1 alone, then 3, 4, 2 together */
+        long shuffled = number == 1 ? 1 : number == 4 ? 2 : number + 1;
+        g_autoptr(X509_CRL) crl =
+            snp_make_crl(hierarchy->ark, hierarchy->ark_key, SNP_MAKER_NOW - 100 + shuffled,
+                         SNP_MAKER_NOW + 86400, shuffled, 0, FALSE);
+        g_autoptr(GBytes) der = crl_bytes(crl);
+        g_autofree char *base64 =
+            g_base64_encode(g_bytes_get_data(der, NULL), g_bytes_get_size(der));
+
+        if (number == 1) {
+            import_bytes(f, der, 1, NULL);
+            continue;
+        }
+        g_string_append(bundle, "-----BEGIN X509 CRL-----\n");
+        for (gsize i = 0; i < strlen(base64); i += 64)
+            g_string_append_printf(bundle, "%.64s\n", base64 + i);
+        g_string_append(bundle, "-----END X509 CRL-----\n");
+    }
+    text = g_bytes_new(bundle->str, bundle->len);
+    import_bytes(f, text, 1, NULL);
+    items = cvs_collateral_store_list(f->store, NULL);
+    g_assert_cmpuint(items->len, ==, 1);
+    g_assert_cmpstr(((CvsCollateralItem *)g_ptr_array_index(items, 0))->number, ==, "4");
+    g_assert_no_error(((CvsCollateralItem *)g_ptr_array_index(items, 0))->error);
+}
+
 /* A damaged file is that file's error alone. */
 static void
 test_damage(void)
@@ -583,6 +624,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/collateral-store/rollback-at-use", test_rollback_at_use);
     g_test_add_func("/tee/collateral-store/test-roots", test_test_roots);
     g_test_add_func("/tee/collateral-store/crls", test_crls);
+    g_test_add_func("/tee/collateral-store/versions", test_versions);
     g_test_add_func("/tee/collateral-store/damage", test_damage);
     g_test_add_func("/tee/collateral-store/remove", test_remove);
     g_test_add_func("/tee/collateral-store/full", test_full);
