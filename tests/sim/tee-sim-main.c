@@ -3,8 +3,7 @@
 /* tee-sim: the simulated TEE as a program. Mounts, writes the state folder, prints "ready", takes
  * lines at MOUNT/control, and ends with the mount by SIGTERM or SIGINT. */
 
-#include "sim/tee-sim-switches.h"
-#include "sim/tee-sim.h"
+#include "tee-sim-private.h"
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -94,7 +93,7 @@ main(int argc, char **argv)
     config.state_dir = state;
     config.ccel = ccel;
     config.tpm_log = tpm_log;
-    sim = tee_sim_new(&config, &error);
+    sim = tee_sim_new_here(&config, &error);
     if (sim == NULL)
         goto out;
     for (int i = 1; i < argc; i++)

@@ -35,12 +35,6 @@ struct _TeeSimMount {
 };
 
 const char *
-tee_sim_mount_path(const TeeSimMount *mount)
-{
-    return mount->path;
-}
-
-const char *
 tee_sim_is_impossible(void)
 {
     g_autofree char *program = g_find_program_in_path("fusermount3");

@@ -15,6 +15,9 @@ typedef struct _TeeSimMount TeeSimMount;
 
 struct _TeeSim {
     GMutex lock;
+    int link;   /* to the process that has the real one; -1: this is it */
+    int server; /* its id */
+    char *mount_point;
     TeeSimType type;
     CvsSnpLine line;
     gint64 now;
@@ -66,6 +69,14 @@ char *tee_sim_list(const TeeSim *sim);
 /* Writes the state folder; does nothing without one. */
 gboolean tee_sim_write_state(TeeSim *sim, GError **error);
 
+/* tee-sim-process.c. tee_sim_part() leaves the simulator to a process of its own, which
+ * tee_sim_join() ends; tee_sim_ask() has it carry out what the letter stands for. */
+gboolean tee_sim_part(TeeSim *sim, GError **error);
+void tee_sim_join(TeeSim *sim);
+GBytes *tee_sim_ask(TeeSim *sim, char letter, const void *data, gsize size, GError **error);
+/* As tee_sim_new(), but in this process, which must then not use its own mount. */
+TeeSim *tee_sim_new_here(const TeeSimConfig *config, GError **error);
+
 /* tee-sim-snp.c */
 #define TEE_SIM_SNP_INVALID_PARAMETER 0x16
 void tee_sim_snp_init(TeeSim *sim);
@@ -106,6 +117,8 @@ void tee_sim_tdx_report(TeeSim *sim, const guint8 data[static 64],
 const char *tee_sim_tdx_mr_name(guint n);
 gboolean tee_sim_tdx_mr_writable(guint n);
 void tee_sim_tdx_mr_read(TeeSim *sim, guint n, guint8 value[static 48]);
+/* Past the measurement files. */
+void tee_sim_tdx_extend(TeeSim *sim, guint rtmr, const guint8 digest[static 48]);
 void tee_sim_tdx_mr_extend(TeeSim *sim, guint n, const guint8 digest[static 48]);
 
 /* tee-sim-ccel.c: the log that boot wrote, of an area's size. */
@@ -149,4 +162,3 @@ extern const struct fuse_operations tee_sim_operations;
 /* tee-sim-mount.c */
 TeeSimMount *tee_sim_mount_new(TeeSim *sim, const char *path, GError **error);
 void tee_sim_mount_free(TeeSimMount *mount);
-const char *tee_sim_mount_path(const TeeSimMount *mount);

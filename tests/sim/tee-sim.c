@@ -255,13 +255,14 @@ tee_sim_list(const TeeSim *sim)
 /* What the header promises. */
 
 TeeSim *
-tee_sim_new(const TeeSimConfig *config, GError **error)
+tee_sim_new_here(const TeeSimConfig *config, GError **error)
 {
     g_autoptr(TeeSim) sim = g_new0(TeeSim, 1);
     char *data = NULL;
     gsize size = 0;
 
     g_mutex_init(&sim->lock);
+    sim->link = -1;
     sim->type = config->type;
     sim->line = config->line == CVS_SNP_LINE_UNKNOWN ? CVS_SNP_LINE_GENOA : config->line;
     sim->now = config->now ? config->now : g_get_real_time() / G_USEC_PER_SEC;
@@ -292,10 +293,28 @@ tee_sim_new(const TeeSimConfig *config, GError **error)
     return g_steal_pointer(&sim);
 }
 
+TeeSim *
+tee_sim_new(const TeeSimConfig *config, GError **error)
+{
+    g_autoptr(TeeSim) sim = tee_sim_new_here(config, error);
+
+    return sim && tee_sim_part(sim, error) ? g_steal_pointer(&sim) : NULL;
+}
+
+/* The other process is asked for what has no value. */
+static gboolean
+ask(TeeSim *sim, char letter, const void *data, gsize size, GError **error)
+{
+    g_autoptr(GBytes) answer = tee_sim_ask(sim, letter, data, size, error);
+
+    return answer != NULL;
+}
+
 void
 tee_sim_free(TeeSim *sim)
 {
     tee_sim_stop(sim);
+    tee_sim_join(sim);
     g_hash_table_unref(sim->reports);
     tee_sim_snp_clear(sim);
     tee_sim_tdx_clear(sim);
@@ -305,6 +324,7 @@ tee_sim_free(TeeSim *sim)
     g_clear_pointer(&sim->tpm_log, g_bytes_unref);
     g_free(sim->machine);
     g_free(sim->state_dir);
+    g_free(sim->mount_point);
     g_mutex_clear(&sim->lock);
     g_free(sim);
 }
@@ -312,30 +332,48 @@ tee_sim_free(TeeSim *sim)
 gboolean
 tee_sim_start(TeeSim *sim, const char *mount_point, GError **error)
 {
-    g_assert_null(sim->mount);
-    sim->mount = tee_sim_mount_new(sim, mount_point, error);
-    return sim->mount != NULL;
+    g_autofree char *path = g_canonicalize_filename(mount_point, NULL);
+
+    g_assert_null(sim->mount_point);
+    if (sim->link >= 0) {
+        if (!ask(sim, 'm', path, strlen(path), error))
+            return FALSE;
+    } else {
+        sim->mount = tee_sim_mount_new(sim, path, error);
+        if (sim->mount == NULL)
+            return FALSE;
+    }
+    sim->mount_point = g_steal_pointer(&path);
+    return TRUE;
 }
 
 void
 tee_sim_stop(TeeSim *sim)
 {
+    if (sim->mount_point == NULL)
+        return;
+    if (sim->link >= 0)
+        (void)ask(sim, 'u', NULL, 0, NULL);
     /* Without the lock: the thread that is to end may want it. */
     g_clear_pointer(&sim->mount, tee_sim_mount_free);
+    g_clear_pointer(&sim->mount_point, g_free);
 }
 
 char *
 tee_sim_path(TeeSim *sim, const char *path)
 {
-    g_assert_nonnull(sim->mount);
-    return g_build_filename(tee_sim_mount_path(sim->mount), path, NULL);
+    g_assert_nonnull(sim->mount_point);
+    return g_build_filename(sim->mount_point, path, NULL);
 }
 
 gboolean
 tee_sim_set(TeeSim *sim, const char *assignment, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
 
+    if (sim->link >= 0)
+        return ask(sim, 's', assignment, strlen(assignment), error);
+    locker = g_mutex_locker_new(&sim->lock);
     return tee_sim_assign(sim, assignment, error);
 }
 
@@ -351,20 +389,34 @@ tee_sim_must(TeeSim *sim, const char *assignment)
 char *
 tee_sim_describe(TeeSim *sim)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
 
+    if (sim->link >= 0) {
+        g_autoptr(GBytes) text = tee_sim_ask(sim, 'd', NULL, 0, NULL);
+
+        return g_strndup(g_bytes_get_data(text, NULL), g_bytes_get_size(text));
+    }
+    locker = g_mutex_locker_new(&sim->lock);
     return tee_sim_list(sim);
 }
 
 gboolean
 tee_sim_set_keys(TeeSim *sim, GBytes *ek, GBytes *ak, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
+    g_autoptr(GBytes) new_ek = ek ? g_bytes_ref(ek) : NULL;
+    g_autoptr(GBytes) new_ak = ak ? g_bytes_ref(ak) : NULL;
 
+    if (sim->link >= 0)
+        return ask(sim, 'e', ek ? g_bytes_get_data(ek, NULL) : NULL, ek ? g_bytes_get_size(ek) : 0,
+                   error) &&
+               ask(sim, 'a', ak ? g_bytes_get_data(ak, NULL) : NULL, ak ? g_bytes_get_size(ak) : 0,
+                   error);
+    locker = g_mutex_locker_new(&sim->lock);
     g_clear_pointer(&sim->ek, g_bytes_unref);
     g_clear_pointer(&sim->ak, g_bytes_unref);
-    sim->ek = ek ? g_bytes_ref(ek) : NULL;
-    sim->ak = ak ? g_bytes_ref(ak) : NULL;
+    sim->ek = g_steal_pointer(&new_ek);
+    sim->ak = g_steal_pointer(&new_ak);
     return tee_sim_write_state(sim, error);
 }
 
@@ -377,23 +429,53 @@ tee_sim_measurement(TeeSim *sim, guint8 measurement[static 48])
 GBytes *
 tee_sim_hcl_report(TeeSim *sim)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
 
+    if (sim->link >= 0)
+        return tee_sim_ask(sim, 'h', NULL, 0, NULL);
+    locker = g_mutex_locker_new(&sim->lock);
     return tee_sim_azure_report(sim);
 }
 
 GBytes *
 tee_sim_quote(TeeSim *sim, const guint8 report_data[static 64])
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
 
+    if (sim->link >= 0)
+        return tee_sim_ask(sim, 'q', report_data, 64, NULL);
+    locker = g_mutex_locker_new(&sim->lock);
     return tee_sim_tdx_quote(sim, report_data);
 }
 
 guint
 tee_sim_requests(TeeSim *sim)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&sim->lock);
+    g_autoptr(GMutexLocker) locker = NULL;
 
+    if (sim->link >= 0) {
+        g_autoptr(GBytes) answer = tee_sim_ask(sim, 'r', NULL, 0, NULL);
+        guint number = 0;
+
+        memcpy(&number, g_bytes_get_data(answer, NULL), sizeof(number));
+        return number;
+    }
+    locker = g_mutex_locker_new(&sim->lock);
     return sim->requests;
+}
+
+void
+tee_sim_extend(TeeSim *sim, guint rtmr, const guint8 digest[static 48])
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+    guint8 argument[49] = {(guint8)rtmr};
+
+    g_assert_cmpuint(rtmr, <, 4);
+    memcpy(argument + 1, digest, 48);
+    if (sim->link >= 0) {
+        (void)ask(sim, 'x', argument, sizeof(argument), NULL);
+        return;
+    }
+    locker = g_mutex_locker_new(&sim->lock);
+    tee_sim_tdx_extend(sim, rtmr, digest);
 }

@@ -65,7 +65,8 @@ TeeSim *tee_sim_new(const TeeSimConfig *config, GError **error);
 void tee_sim_free(TeeSim *sim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TeeSim, tee_sim_free)
 
-/* Mounts on a folder, made if it is not there, and serves it in a thread. */
+/* Mounts on a folder, made if it is not there. It is served by a process of its own, which ends
+ * with this one, however that ends. */
 gboolean tee_sim_start(TeeSim *sim, const char *mount_point, GError **error);
 /* Unmounts, whoever has files open there: they get ENOTCONN. Does nothing if it is not mounted. */
 void tee_sim_stop(TeeSim *sim);

@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -618,6 +619,68 @@ test_program(void)
     (void)close(status);
 }
 
+typedef struct {
+    const char *mount;
+    GAsyncQueue *done;
+} Crash;
+
+#define CRASH_MOUNT "CVS_TEST_CRASH_MOUNT"
+
+static gpointer
+read_for_ever(gpointer data)
+{
+    const Crash *shared = data;
+
+    for (;;) {
+        g_autofree guint8 *response = g_malloc(4000);
+        ReportRequest request = {0};
+        GuestRequest io = {.version = 1};
+
+        g_assert_cmpint(sev_ioctl(shared->mount, SNP_GET_REPORT, &request, response, &io), ==, 0);
+        g_async_queue_push(shared->done, GINT_TO_POINTER(1));
+    }
+    return NULL;
+}
+
+/* Aborts while others of its threads are inside of the file system, or soon will be. */
+G_NORETURN static void
+crash(void)
+{
+    TeeSimConfig config = {.type = TEE_SIM_SNP};
+    Crash shared = {g_getenv(CRASH_MOUNT), g_async_queue_new()};
+    g_autoptr(GError) error = NULL;
+    TeeSim *sim = tee_sim_new(&config, &error);
+
+    g_assert_no_error(error);
+    (void)tee_sim_start(sim, shared.mount, &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < 3; i++)
+        (void)g_thread_new("reader", read_for_ever, &shared);
+    for (guint i = 0; i < 10; i++)
+        (void)g_async_queue_pop(shared.done);
+    abort();
+}
+
+static void
+test_crash(void)
+{
+    g_autofree char *dir = NULL;
+    g_autofree char *mount = NULL;
+
+    if (g_test_subprocess())
+        crash();
+    if (!sim_bed_possible())
+        return;
+    dir = g_dir_make_tmp("tee-sim-XXXXXX", NULL);
+    mount = g_build_filename(dir, "mnt", NULL);
+    g_assert_true(g_setenv(CRASH_MOUNT, mount, TRUE));
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_failed();
+    await_unmount(mount);
+    g_assert_cmpint(g_rmdir(mount), ==, 0);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -630,5 +693,6 @@ main(int argc, char **argv)
     g_test_add_func("/tee-sim/control", test_control);
     g_test_add_func("/tee-sim/stop", test_stop);
     g_test_add_func("/tee-sim/program", test_program);
+    g_test_add_func("/tee-sim/crash", test_crash);
     return g_test_run();
 }
