@@ -3,6 +3,8 @@
 #include "fuzz.h"
 #include "tpm/quote.h"
 
+#include <openssl/rsa.h>
+
 /* A byte for the kind of key, the attestation structure's size, the structure, the signature.
  * Nobody has the keys' private parts by then, so nothing is accepted, and something is said to be
  * wrong. */
