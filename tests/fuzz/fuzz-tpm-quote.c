@@ -10,12 +10,13 @@ static EVP_PKEY *
 rsa_key(void)
 {
     guint8 area[24 + 256] = {0, 1, 0, 0x0b, 0, 5, 4, 0x72, 0, 0, 0, 0x10, 0, 0x14, 0, 0x0b, 8, 0};
-    CvsPublicArea *parsed = NULL;
+    g_autoptr(CvsPublicArea) parsed = NULL;
 
     area[22] = 1; /* 256 bytes */
     memset(area + 24, 0xff, sizeof area - 24);
     parsed = cvs_public_area_parse(area, sizeof area, "key", NULL);
     g_assert_nonnull(parsed);
+    g_assert_cmpint(EVP_PKEY_up_ref(parsed->key), ==, 1);
     return parsed->key;
 }
 
