@@ -112,14 +112,12 @@ template_fits(const TPM2B_PUBLIC *template, const Wanted *wanted)
            cvs_tpm_name_equal(&of_area, &of_template);
 }
 
-static const char *
-unfit(guint32 attributes)
+static gboolean
+is_ek(guint32 attributes)
 {
     const guint32 needed = EK_ATTRIBUTES & ~(guint32)TPMA_OBJECT_ADMINWITHPOLICY;
 
-    return (attributes & needed) == needed && !(attributes & TPMA_OBJECT_SIGN_ENCRYPT)
-               ? NULL
-               : "it is no endorsement key";
+    return (attributes & needed) == needed && !(attributes & TPMA_OBJECT_SIGN_ENCRYPT);
 }
 
 /* The public area of what ESYS has found or made, if it is what is looked for. */
@@ -135,9 +133,8 @@ take_if_wanted(CvsTpm *tpm, ESYS_TR key, const Wanted *wanted)
     area = cvs_public_area_from_tpm(&public_area.publicArea, "endorsement key", NULL);
     if (area == NULL)
         return NULL;
-    if (wanted->area != NULL
-            ? !cvs_public_area_equal(area, wanted->area)
-            : EVP_PKEY_eq(area->key, wanted->key) != 1 || unfit(area->attributes) != NULL)
+    if (wanted->area != NULL ? !cvs_public_area_equal(area, wanted->area)
+                             : EVP_PKEY_eq(area->key, wanted->key) != 1 || !is_ek(area->attributes))
         return NULL;
     return g_steal_pointer(&area);
 }

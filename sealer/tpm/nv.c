@@ -42,8 +42,6 @@ fail(CvsTpm *tpm, const Access *access, TSS2_RC rc, const char *doing, GError **
         return refuse(access->index, CVS_REASON_NV_UNFIT, "it has a password, or its owner has",
                       error);
     case TPM2_RC_NV_LOCKED:
-    case TPM2_RC_NV_AUTHORIZATION:
-    case TPM2_RC_AUTH_UNAVAILABLE:
         tpm->last_rc = rc;
         return refuse(access->index, CVS_REASON_NV_UNFIT, "it is locked", error);
     case TPM2_RC_NV_UNINITIALIZED:
@@ -138,8 +136,6 @@ read_found(CvsTpm *tpm, Access *access, GError **error)
         return refuse(access->index, CVS_REASON_NV_MISSING, "the TPM has no such index", error);
     if (!is_ordinary(access))
         return refuse(access->index, CVS_REASON_NV_UNFIT, "it does not hold data", error);
-    if (!(access->attributes & TPMA_NV_WRITTEN))
-        return refuse(access->index, CVS_REASON_NV_MISSING, "nothing was written to it yet", error);
     if (access->size > CVS_NV_MAX)
         return refuse(access->index, CVS_REASON_NV_UNFIT, "it is larger than what is read", error);
     if (access->attributes & TPMA_NV_AUTHREAD)
@@ -150,8 +146,6 @@ read_found(CvsTpm *tpm, Access *access, GError **error)
                   "neither its auth value nor the owner's lets it be read", error);
 }
 
-/* A session that encrypts needs another command's other parameter: NV_Read has one in its answer,
- * NV_Write in the command; ESYS sees to it. */
 static gboolean
 open_access(CvsTpm *tpm, Access *access, GError **error)
 {

@@ -248,13 +248,15 @@ test_challenge(gconstpointer data)
     }
     assert_nothing_left(tpm, client);
     {
-        g_autoptr(CvsSecret) long_one = random_secret(max + 1);
+        g_autoptr(CvsSecret) long_one = random_secret(max + 1), short_one = random_secret(1);
         g_auto(CvsCredential) credential = {0};
-        g_autoptr(GError) refused = NULL;
+        g_autoptr(GError) refused = NULL, unfit = NULL;
 
         g_assert_false(cvs_credential_make(ek, &ak->name, long_one, &credential, &refused));
         g_assert_error(refused, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
-        g_assert_false(cvs_credential_make(ak, &ak->name, long_one, &credential, NULL));
+        g_assert_false(cvs_credential_make(ak, &ak->name, short_one, &credential, &unfit));
+        g_assert_error(unfit, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+        g_assert_nonnull(strstr(unfit->message, "no storage key"));
     }
 }
 
