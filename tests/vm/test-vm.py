@@ -255,7 +255,7 @@ def run(build, lock, report):
 def main(build):
     reason = why_not()
     if reason:
-        print(f"1..0 # SKIP {reason}")
+        print(f"1..1\nok 1 guest # SKIP {reason}")
         return 0
 
     report = Report()
