@@ -17,21 +17,23 @@
  *
  *   NotVerified         tee.verified is not true. Not added to a refusal that has a reason already,
  *                       since that says more; the claims are refused either way
- *   ClaimMissing        a rule is about a claim that is not there. Never taken as satisfied. For
- * the rules that hold without a key of the profile, left out like NotVerified ClaimMalformed      a
- * claim that a rule is about has another type than tee/claims.h says
+ *   ClaimMissing        a rule is about a claim that is not there, which never counts as satisfied;
+ *                       for rules that hold without a key of the profile left out like NotVerified
+ *   ClaimMalformed      a claim that a rule is about has another type than tee/claims.h says
  *
  * From [TEE]:
  *   TeeTypeRefused      tee.type is not among Types=
  *   DebugAllowed        the host may read and change the guest's memory
- *   MigrationAllowed    a migration agent, or a service TD, may move the guest (or is there)
+ *   MigrationAllowed    the guest may be migrated, or a migration agent is there. A service TD that is
+ *                       bound is ServiceTDs='s
  *   SmtAllowed          the guest may run with SMT, or the platform has it on
  *   TestRoots           roots that are not the vendor's were allowed
  *   MeasurementUnlisted
  * From [SNP], for tee.type snp:
  *   LineRefused, VmplRefused, TcbBelowFloor (one for each component of REPORTED_TCB that is below),
- *   FirmwareTooOld, GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted, ChipUnlisted (also of a
- * VLEK's report and of a masked chip: they name none), ProviderUnlisted (also of a VCEK's report),
+ *   FirmwareTooOld, GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted,
+ *   ChipUnlisted (also of a VLEK's report and of a masked chip: they name none),
+ *   ProviderUnlisted (also of a VCEK's report),
  *   SigningKeyRefused, HostDataUnlisted, PolicyBitRefused, PlatformRefused, MitigationMissing
  * From [TDX], for tee.type tdx:
  *   AttributesRefused (bits 7:0 too, where debug is not allowed), XfamRefused, SeamUnlisted,
