@@ -724,6 +724,7 @@ test_svsm(void)
     g_assert_cmpuint(all->data[20], ==, 1);
     g_assert_cmpuint(all->data[24], ==, 0xeb);
     g_assert_cmpuint(all->data[40], ==, 48);
+    g_assert_cmpint(sim_bed_put_text(&bed, "service_manifest_version", "0"), ==, 0);
     g_assert_cmpint(sim_bed_put_text(&bed, "service_guid", "a4453a59-9e1b-4787-a033-1986d6adbe55"),
                     ==, 0);
     sim_bed_expect_error(&bed, "outblob", EINVAL);
