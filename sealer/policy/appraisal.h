@@ -24,8 +24,8 @@
  * From [TEE]:
  *   TeeTypeRefused      tee.type is not among Types=
  *   DebugAllowed        the host may read and change the guest's memory
- *   MigrationAllowed    the guest may be migrated, or a migration agent is there. A service TD that is
- *                       bound is ServiceTDs='s
+ *   MigrationAllowed    the guest may be migrated, or a migration agent is there; a service TD that
+ *                       is bound is ServiceTDs='s
  *   SmtAllowed          the guest may run with SMT, or the platform has it on
  *   TestRoots           roots that are not the vendor's were allowed
  *   MeasurementUnlisted
