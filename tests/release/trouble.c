@@ -331,6 +331,8 @@ make_challenge(Trouble *trouble)
     CvsReader reader = {0};
     gsize size = 0;
 
+    /* A TPM has room for three sessions. */
+    cvs_tpm_idle(bed->tpm);
     g_free(test_tpm_run(bed->test_tpm, "tpm2_createek -G ecc -c ek.ctx -u ek.pub"));
     flush_all(trouble);
     g_assert_true(g_file_get_contents(path, &data, &size, &error));

@@ -40,6 +40,7 @@ typedef struct {
     guint seen;
     gsize size; /* of that answer, as it came */
     gboolean changed;
+    gboolean again;    /* the command was answered once more, without a lie */
     gboolean harmless; /* nobody vouches for this answer, and what depends on it is checked later */
     gboolean vouched;  /* by a session, for what a key is made as */
     guint32 command;
@@ -60,8 +61,10 @@ lie(guint32 command, guint8 *response, gsize *size, gpointer data)
     Liar *liar = data;
     g_autofree guint8 *before = g_memdup2(response, *size);
 
-    if (liar->seen++ != liar->nth)
+    if (liar->seen++ != liar->nth) {
+        liar->again |= liar->size != 0 && command == liar->command;
         return TRUE;
+    }
     liar->size = *size;
     liar->command = command;
     /* The first look at the SRK comes again in a session salted to what it showed. Load's answer
@@ -112,6 +115,7 @@ typedef struct {
     /* FALSE with an error, or TRUE if the right thing came out; asserts that no wrong one does. */
     gboolean (*run)(CvsTpm *tpm, GError **error);
     gboolean makes_vouched; /* a session vouches for each key that it makes */
+    gboolean asks_again;    /* what was spoiled once is asked for a second time */
 } Request;
 
 static struct {
@@ -291,7 +295,7 @@ static const Request requests[] = {
     {"srk-name", run_srk_name},
     {"seal", run_seal},
     {"info", run_info},
-    {"pin-ek", run_pin_ek},
+    {"pin-ek", run_pin_ek, FALSE, TRUE},
     {"quote", run_quote, TRUE},
     {"read-persistent-ak", run_read_persistent_ak},
     {"activate", run_activate},
@@ -325,13 +329,14 @@ try_lie(const Request *request, gboolean warm, Liar *liar)
     liar->seen = 0;
     liar->size = 0;
     liar->changed = FALSE;
+    liar->again = FALSE;
     ok = request->run(tpm, &error);
     tpm->watch.hook = NULL;
     if (liar->size == 0) {
         g_assert_true(ok);
         return FALSE;
     }
-    if (ok && liar->changed && !liar->harmless)
+    if (ok && liar->changed && !liar->harmless && !(request->asks_again && liar->again))
         g_error("%s: lie %d at byte %zu of answer %u (command 0x%x) was accepted", request->name,
                 liar->lie, liar->offset, liar->nth, liar->command);
     if (!ok)
