@@ -105,7 +105,8 @@ put_report(TeeSim *sim, const ReportRequest *request, const GuestRequest *io, in
         out = tee_sim_spoil(sim, response->report, CVS_SNP_REPORT_SIZE);
         response->size = MIN(out->len, 4000 - 32);
         memset(response->report, 0, CVS_SNP_REPORT_SIZE);
-        memcpy((guint8 *)response + 32, out->data, response->size);
+        if (response->size > 0)
+            memcpy((guint8 *)response + 32, out->data, response->size);
     }
     return copy_out(pid, io->response, response, sizeof(*response)) ? 0 : -EFAULT;
 }
