@@ -441,6 +441,29 @@ bed_memory(Bed *bed, const char *field)
     return g_ascii_strtoull(at + strlen(field) + 1, NULL, 10);
 }
 
+double
+bed_processor_seconds(Bed *bed)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", bed->pid);
+    g_autofree char *text = NULL;
+    const char *at = NULL;
+    guint64 user = 0, system = 0;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    /* proc(5): behind the name in parentheses, fields 14 and 15 count from field 3. */
+    at = strrchr(text, ')');
+    g_assert_nonnull(at);
+    for (guint field = 3; field <= 15; field++) {
+        at = strchr(at + 1, ' ');
+        g_assert_nonnull(at);
+        if (field == 14)
+            user = g_ascii_strtoull(at + 1, NULL, 10);
+        if (field == 15)
+            system = g_ascii_strtoull(at + 1, NULL, 10);
+    }
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
 guint
 bed_count_fds(Bed *bed)
 {

@@ -89,6 +89,8 @@ void bed_assert_error(TestReply *reply, const char *error);
 guint bed_count_reasons(const TestReply *reply, const char *code);
 /* KiB of the daemon: "VmRSS", "VmLck". */
 guint64 bed_memory(Bed *bed, const char *field);
+/* What all threads of the daemon have used until now. */
+double bed_processor_seconds(Bed *bed);
 /* Descriptors of the daemon. An answer comes before the daemon has closed what went out with it, so
  * wait_fds gives it some seconds to come down to that number, and then fails. */
 guint bed_count_fds(Bed *bed);

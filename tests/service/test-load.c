@@ -226,8 +226,8 @@ test_load(void)
 
 /* Copies of one key's file under other names cannot be listed, since a file says whose it is; so
  * keys are sealed, and for the sake of time with no more than one TPM operation each. */
-/* Real key files by the thousand, written past the daemon, which would spend minutes on sealing them:
- * each is a key of its own with the slot of the first, which no listing opens. */
+/* Real key files by the thousand, written past the daemon, which would spend minutes on sealing
+ * them: each is a key of its own with the slot of the first, which no listing opens. */
 static void
 make_keys(guint from, guint to)
 {
@@ -303,7 +303,7 @@ run_scale(guint keys)
     g_autoptr(TestReply) list = NULL;
     g_autoptr(GVariant) array = NULL;
     guint64 idle = 0;
-    double empty_start, start, listing, one, many;
+    double empty_start, start, listing, used, one, many;
 
     g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
     g_timer_start(timer);
@@ -318,19 +318,22 @@ run_scale(guint keys)
     start = seconds_of(timer);
     idle = bed_memory(bed, "VmRSS");
     many = time_unseal("key-00000");
+    used = bed_processor_seconds(bed);
     g_timer_start(timer);
     list = test_call(bed->alice, "List", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0);
     listing = seconds_of(timer);
+    used = bed_processor_seconds(bed) - used;
     g_assert_cmpstr(list->error, ==, NULL);
     array = g_variant_get_child_value(list->body, 0);
-    g_test_message("%u keys: start %.3f s (%.3f s with none), list %.3f s, unseal %.2f ms (%.2f ms "
-                   "with one), %" G_GUINT64_FORMAT " KiB idle",
-                   keys, start, empty_start, listing, many * 1000, one * 1000, idle);
+    g_test_message("%u keys: start %.3f s (%.3f s with none), list %.3f s (%.2f s of processors), "
+                   "unseal %.2f ms (%.2f ms with one), %" G_GUINT64_FORMAT " KiB idle",
+                   keys, start, empty_start, listing, used, many * 1000, one * 1000, idle);
     g_assert_cmpuint(g_variant_n_children(array), >=, keys);
     g_assert_cmpfloat(start, <, empty_start + 0.25);
     g_assert_cmpfloat(many, <, one * 2 + 0.005);
     if (!BED_SANITIZED) {
-        g_assert_cmpfloat(listing, <, 1.0);
+        /* On one processor that is all the daemon's; how long it takes beside others is theirs. */
+        g_assert_cmpfloat(used, <, 1.0);
         g_assert_cmpuint(idle, <, 16 * 1024);
     }
 }
