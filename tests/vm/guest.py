@@ -47,7 +47,7 @@ def check_nothing_runs_before_it_is_asked():
 def check_the_bus_starts_it():
     out = must("busctl", "--system", "--json=short", "call", "org.cvmseal1", "/org/cvmseal1",
                "org.cvmseal1.Manager", "List", "a{sv}", "0", user="alice")
-    same(json.loads(out)["data"], [[]], "keys")
+    same(json.loads(out)["data"], [[], ""], "keys, and that there are no more")
     same(property_of("cvmseald.service", "ActiveState"), "active", "state")
     same(property_of("cvmseald.service", "Type"), "dbus", "type")
     owner = must("busctl", "--system", "--json=short", "call", "org.freedesktop.DBus", "/",
