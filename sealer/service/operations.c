@@ -36,6 +36,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store = store,
         .profile_folders = op->profile_folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .spares_tries = op->uid != 0,
     };
 }
 

@@ -245,6 +245,8 @@ test_lockout(Fixture *f, gconstpointer data)
     g_auto(CvsSealedObject) object = {0}, without = {0};
     g_autoptr(GError) locked = NULL, error = NULL;
     CvsTpmInfo info;
+    guint32 failed = 0, max = 0;
+    guint64 sent = 0;
 
     cvs_policy_add_auth_value(policy);
     seal_text(f->tpm, policy, "secret", "1234", &object);
@@ -256,6 +258,11 @@ test_lockout(Fixture *f, gconstpointer data)
         g_autoptr(GError) wrong = refusal(f->tpm, policy, &object, "guess");
 
         assert_refused(wrong, PIN_WRONG);
+        sent = cvs_tpm_commands_sent(f->tpm);
+        g_assert_true(cvs_tpm_read_tries(f->tpm, &failed, &max, &error));
+        g_assert_cmpuint(failed, ==, i + 1);
+        g_assert_cmpuint(max, ==, 3);
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - sent, ==, 1);
     }
     /* The right PIN does not help now. */
     locked = refusal(f->tpm, policy, &object, "1234");
