@@ -67,6 +67,8 @@ test_busy(void)
     }
     bed_assert_error(bed_unseal(bed->bob, "not-his-fault", NULL), "Busy");
     bed_assert_error(bed_unseal(bed->admin, "x", NULL), "Busy");
+    /* However many users there are, root is served. */
+    bed_assert_sealed(bed->root, "roots", "x", 1, NULL);
     for (guint i = 0; i < MAX_IN_ALL; i++) {
         g_autoptr(TestReply) reply = release_held(&held[i]);
 
