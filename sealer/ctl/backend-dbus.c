@@ -251,8 +251,13 @@ seal_or_generate(Dbus *dbus, const char *method, const char *owner, const char *
     body = secret ? g_variant_new("(sha{sv})", name, handle, &call.options)
                   : g_variant_new("(sua{sv})", name, size, &call.options);
     reply = dbus_call(dbus, INTERFACE, method, body, call.fds, "(s)", error);
-    if (reply == NULL)
+    if (reply == NULL) {
+        /* The key may be there all the same, and then nobody else has this. */
+        if (recovery_fd >= 0 && error &&
+            g_error_matches(*error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR))
+            (void)deliver_recovery_key(request, recovery_fd, NULL);
         return FALSE;
+    }
     if (recovery_fd >= 0 && !deliver_recovery_key(request, recovery_fd, error))
         return FALSE;
     g_variant_get(g_dbus_message_get_body(reply), "(s)", ret_id);

@@ -236,8 +236,12 @@ run(CvsCli *cli, const char *name, gboolean generate, GError **error)
                                          error);
     cvs_progress_silence(progress);
     if (!ok) {
-        /* It opens nothing, and would only be taken for one that does. */
-        if (recovery.delivered && recovery.file)
+        /* A disk that fails at last may keep the key; else the recovery key opens nothing, and
+         * would only be taken for one that does. */
+        if (recovery.delivered && g_error_matches(*error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR))
+            g_prefix_error(error, "the key may be there all the same, so keep its recovery key "
+                                  "until you have looked: ");
+        else if (recovery.delivered && recovery.file)
             cvs_secret_io_remove(recovery.file);
         else if (recovery.delivered)
             g_prefix_error(error, "the recovery key shown above is void: ");

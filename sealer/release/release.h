@@ -17,6 +17,9 @@ typedef struct {
     CvsStore *store;
     const char *const *profile_folders; /* NULL-terminated, most important first */
     guint lock_timeout_ms;              /* how long a writer waits for a key's lock */
+    /* Wrong PINs lock the whole TPM, for whoever else has one: half of the tries are not for this
+     * caller. */
+    gboolean spares_tries;
 } CvsRelease;
 
 /* How to seal. NULL and 0 mean: as the profile says. */

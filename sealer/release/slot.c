@@ -83,6 +83,37 @@ cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSl
     return FALSE;
 }
 
+static gboolean
+check_tries(const CvsRelease *release, GError **error)
+{
+    GError *local = NULL;
+    guint32 failed = 0;
+    guint32 max = 0;
+
+    if (!release->spares_tries)
+        return TRUE;
+    if (!cvs_tpm_read_tries(release->tpm, &failed, &max, &local)) {
+        /* A TPM without a root key has no use for a PIN, and unsealing says what it is. */
+        if (g_error_matches(local, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED)) {
+            g_error_free(local);
+            return TRUE;
+        }
+        g_propagate_error(error, local);
+        return FALSE;
+    }
+    /* When none is left the TPM says so itself, and for how long. */
+    if (failed < (max + 1) / 2 || failed >= max)
+        return TRUE;
+    local = g_error_new(CVS_ERROR, CVS_ERROR_TPM_LOCKOUT,
+                        "too many wrong PINs: the TPM has noted %u and locks itself at %u, and the "
+                        "tries that are left are root's; it forgets one after the other",
+                        failed, max);
+    cvs_error_add_reason(local, CVS_REASON_LOCKED_OUT, NULL, NULL,
+                         "half of the tries that the TPM allows are used up");
+    g_propagate_error(error, local);
+    return FALSE;
+}
+
 gboolean
 cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
               GError **error)
@@ -97,6 +128,8 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
                     cvs_key_file_get_name(key));
         return FALSE;
     }
+    if (needs_pin && !check_tries(release, error))
+        return FALSE;
     tpm_secret =
         cvs_tpm_unseal(release->tpm, tpm2->policy, &tpm2->object, needs_pin ? pin : NULL, &local);
     if (tpm_secret == NULL) {

@@ -25,6 +25,8 @@ cvs_hardening_prepare(void)
     g_setenv("GSETTINGS_BACKEND", "memory", TRUE);
     /* Two threads that allocate little; an arena each and no more. */
     mallopt(M_ARENA_MAX, 2);
+    /* Overwrites what is freed: ESYS does not wipe what it knew of a session, a PIN among it. */
+    mallopt(M_PERTURB, 1);
     if (pthread_attr_init(&attr) == 0) {
         if (pthread_attr_setstacksize(&attr, STACK_SIZE) == 0)
             (void)pthread_setattr_default_np(&attr);

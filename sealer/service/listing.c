@@ -16,45 +16,38 @@ place_of(const CvsStoreEntry *entry)
 }
 
 static gboolean
-parse_place(const char *text, CvsOwner *ret_owner, const char **ret_name, GError **error)
+parse_place(const char *text, CvsStorePlace *ret_place, GError **error)
 {
     const char *slash = strchr(text, '/');
     g_autofree char *owner = slash ? g_strndup(text, (gsize)(slash - text)) : NULL;
 
-    if (owner == NULL || !cvs_owner_parse(owner, ret_owner, NULL)) {
+    if (owner == NULL || !cvs_owner_parse(owner, &ret_place->owner, NULL)) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "\"after\" is not what the page before gave as \"next\"");
         return FALSE;
     }
-    *ret_name = slash + 1;
+    ret_place->name = slash + 1;
     return TRUE;
 }
 
-static gboolean
-is_behind(const CvsStoreEntry *entry, const CvsOwner *owner, const char *name)
-{
-    int order = cvs_owner_compare(&entry->owner, owner);
-
-    return order > 0 || (order == 0 && strcmp(entry->name, name) > 0);
-}
-
 GVariant *
-cvs_listing_page(const GPtrArray *entries, const char *after, guint limit, GError **error)
+cvs_listing_page(CvsStore *store, const CvsOwner *owner, const char *after, guint limit,
+                 GError **error)
 {
-    CvsOwner owner;
-    const char *name = NULL;
+    CvsStorePlace place = {0};
+    g_autoptr(GPtrArray) entries = NULL;
     g_autofree char *next = NULL;
+    gboolean more = FALSE;
     GVariantBuilder list;
-    guint i = 0;
-    guint n = 0;
 
-    if (after && !parse_place(after, &owner, &name, error))
+    if (after && !parse_place(after, &place, error))
         return NULL;
-    while (after && i < entries->len && !is_behind(g_ptr_array_index(entries, i), &owner, name))
-        i++;
+    entries = cvs_store_list_page(store, owner, after ? &place : NULL, limit, &more, error);
+    if (entries == NULL)
+        return NULL;
     g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (; i < entries->len && n < limit; i++, n++)
+    for (guint i = 0; i < entries->len; i++)
         g_variant_builder_add_value(&list, cvs_describe_entry(g_ptr_array_index(entries, i)));
-    next = i < entries->len ? place_of(g_ptr_array_index(entries, i - 1)) : g_strdup("");
+    next = more ? place_of(g_ptr_array_index(entries, entries->len - 1)) : g_strdup("");
     return g_variant_new("(aa{sv}s)", &list, next);
 }

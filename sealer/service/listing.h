@@ -5,15 +5,14 @@
  * the keys of all owners have none. A page begins behind the place that the page before named: keys
  * that come and go in between make no other key appear twice or never. */
 
-#include <glib.h>
+#include "vault/store.h"
 
 /* Keys in a page: as many as MaxKeysPerOwner= lets an owner have by default. An entry is below 2
  * KiB. */
 #define CVS_LISTING_MAX 10000
 
-/* entries: CvsStoreEntry*, as cvs_store_list() sorts them. after: the place, NULL for the first
- * page. limit: 1 to CVS_LISTING_MAX. Gives (aa{sv}s), floating: the keys, and the place of the next
- * page,
- * "" if this is the last. InvalidArgument if after is no place. */
-GVariant *cvs_listing_page(const GPtrArray *entries, const char *after, guint limit,
+/* owner NULL: the keys of all. after: the place, NULL for the first page. limit: 1 to
+ * CVS_LISTING_MAX. Gives (aa{sv}s), floating: the keys, and the place of the next page, "" if this
+ * is the last. InvalidArgument if after is no place; errors of cvs_store_list(). */
+GVariant *cvs_listing_page(CvsStore *store, const CvsOwner *owner, const char *after, guint limit,
                            GError **error);

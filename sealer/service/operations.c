@@ -36,6 +36,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store = store,
         .profile_folders = op->profile_folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .spares_tries = op->uid != 0,
     };
 }
 
@@ -110,10 +111,8 @@ void
 cvs_operation_list(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
 {
     const CvsOwner *owner = op->options.all ? NULL : &op->owner;
-    g_autoptr(GPtrArray) entries = cvs_store_list(store, owner, &op->error);
     GVariant *page =
-        entries ? cvs_listing_page(entries, op->options.after, op->options.limit, &op->error)
-                : NULL;
+        cvs_listing_page(store, owner, op->options.after, op->options.limit, &op->error);
 
     if (page)
         op->reply = g_variant_ref_sink(page);

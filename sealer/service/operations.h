@@ -18,6 +18,7 @@ typedef struct {
     gboolean memory_locked;
     char *name;
     guint32 size;
+    uid_t uid; /* the caller's */
     CvsOwner owner;
     CvsOptions options;
     CvsSecret *secret;

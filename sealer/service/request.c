@@ -224,6 +224,7 @@ on_identified(CvsCaller *caller, const GError *error, gpointer data)
         return;
     }
     request->caller = cvs_caller_ref(caller);
+    request->op.uid = caller->uid;
     request->place =
         cvs_requests_enter(request->service->requests, caller->uid, &request->op.error);
     if (request->place == NULL) {

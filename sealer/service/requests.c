@@ -61,6 +61,7 @@ static gboolean
 take_place(CvsRequests *requests, uid_t uid, GError **error)
 {
     guint of_uid = count_of(requests, uid);
+    guint of_others = 0;
 
     if (requests->closed) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later");
@@ -73,9 +74,10 @@ take_place(CvsRequests *requests, uid_t uid, GError **error)
             of_uid);
         return FALSE;
     }
-    if (requests->total >= requests->max_total) {
+    of_others = requests->total - count_of(requests, 0);
+    if (uid != 0 && of_others >= requests->max_total) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_BUSY,
-                    "%u requests are in flight, as many as may be: try again", requests->total);
+                    "%u requests are in flight, as many as may be: try again", of_others);
         return FALSE;
     }
     set_count(requests, uid, of_uid + 1);

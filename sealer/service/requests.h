@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How many requests are in flight, of each uid and in all. Each has a place, which it shares with
- * the threads that work on its descriptors: one whose thread does not come back takes room until it
- * does, answered or not. Any thread. */
+/* How many requests are in flight, of each uid and in all; root's do not count among all, so that
+ * however many users there are, those that the system waits for get in. Each has a place, which it
+ * shares with the threads that work on its descriptors: one whose thread does not come back takes
+ * room until it does, answered or not. Any thread. */
 
 #include <glib.h>
 #include <sys/types.h>

@@ -76,13 +76,13 @@ take_property(CvsTpmInfo *info, guint32 property, guint32 value)
 }
 
 static gboolean
-get_properties(CvsTpm *tpm, ESYS_TR session, guint32 first, CvsTpmInfo *info, GError **error)
+get_properties(CvsTpm *tpm, ESYS_TR session, guint32 first, guint32 count, CvsTpmInfo *info,
+               GError **error)
 {
     CVS_AUTO_ESYS(TPMS_CAPABILITY_DATA) data = NULL;
     const TPML_TAGGED_TPM_PROPERTY *list = NULL;
 
-    if (!get_capability(tpm, session, TPM2_CAP_TPM_PROPERTIES, first, TPM2_MAX_TPM_PROPERTIES,
-                        &data, error))
+    if (!get_capability(tpm, session, TPM2_CAP_TPM_PROPERTIES, first, count, &data, error))
         return FALSE;
     list = &data->data.tpmProperties;
     for (guint i = 0; i < list->count && i < G_N_ELEMENTS(list->tpmProperty); i++) {
@@ -176,8 +176,8 @@ info_step(CvsTpm *tpm, gpointer data, GError **error)
         return FALSE;
     }
     *info = (CvsTpmInfo){0};
-    return get_properties(tpm, session, TPM2_PT_FIXED, info, error) &&
-           get_properties(tpm, session, TPM2_PT_VAR, info, error) &&
+    return get_properties(tpm, session, TPM2_PT_FIXED, TPM2_MAX_TPM_PROPERTIES, info, error) &&
+           get_properties(tpm, session, TPM2_PT_VAR, TPM2_MAX_TPM_PROPERTIES, info, error) &&
            get_banks(tpm, session, info, error) && get_clock(tpm, session, info, error);
 }
 
@@ -189,5 +189,28 @@ cvs_tpm_get_info(CvsTpm *tpm, CvsTpmInfo *ret_info, GError **error)
     if (!cvs_tpm_run(tpm, info_step, &info, error))
         return FALSE;
     *ret_info = info;
+    return TRUE;
+}
+
+static gboolean
+tries_step(CvsTpm *tpm, gpointer data, GError **error)
+{
+    CvsTpmInfo *info = data;
+    ESYS_TR session = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, error);
+
+    *info = (CvsTpmInfo){0};
+    return session != ESYS_TR_NONE &&
+           get_properties(tpm, session, TPM2_PT_LOCKOUT_COUNTER, 2, info, error);
+}
+
+gboolean
+cvs_tpm_read_tries(CvsTpm *tpm, guint32 *ret_failed, guint32 *ret_max, GError **error)
+{
+    CvsTpmInfo info = {0};
+
+    if (!cvs_tpm_run(tpm, tries_step, &info, error))
+        return FALSE;
+    *ret_failed = info.lockout_counter;
+    *ret_max = info.lockout_max;
     return TRUE;
 }

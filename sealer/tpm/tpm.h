@@ -91,5 +91,9 @@ typedef struct {
 } CvsTpmInfo;
 gboolean cvs_tpm_get_info(CvsTpm *tpm, CvsTpmInfo *ret_info, GError **error);
 
+/* How many failed tries of authorisation the TPM remembers, and with how many it locks itself: one
+ * command in the salted session. */
+gboolean cvs_tpm_read_tries(CvsTpm *tpm, guint32 *ret_failed, guint32 *ret_max, GError **error);
+
 /* Commands sent since the object was made: for the tests and the bench. */
 guint64 cvs_tpm_commands_sent(const CvsTpm *tpm);

@@ -57,7 +57,8 @@ is_gone(const GError *error)
 
 /* What one thread of several does of a folder: the entries from, from + step, … */
 typedef struct {
-    GPtrArray *names;
+    char *const *names;
+    guint n_names;
     CvsStoreEntry **found; /* as many as names; NULL: gone */
     int dir;
     const CvsOwner *owner;
@@ -70,8 +71,8 @@ read_entries(gpointer data, gpointer unused)
 {
     const ReadJob *job = data;
 
-    for (guint i = job->from; i < job->names->len; i += job->step) {
-        const char *name = g_ptr_array_index(job->names, i);
+    for (guint i = job->from; i < job->n_names; i += job->step) {
+        const char *name = job->names[i];
         g_autoptr(GError) error = NULL;
         CvsKeyFile *key = NULL;
 
@@ -89,16 +90,16 @@ read_entries(gpointer data, gpointer unused)
  * large folder is shared among the processors. A pool that gets no thread is no error: this thread
  * takes all that is left. */
 static void
-read_all(GPtrArray *names, CvsStoreEntry **found, int dir, const CvsOwner *owner)
+read_all(char *const *names, guint n_names, CvsStoreEntry **found, int dir, const CvsOwner *owner)
 {
     ReadJob jobs[READERS_MAX];
-    const guint wanted = MIN(names->len / NAMES_PER_READER + 1, g_get_num_processors());
+    const guint wanted = MIN(n_names / NAMES_PER_READER + 1, g_get_num_processors());
     const guint n = MIN(wanted, READERS_MAX);
     GThreadPool *pool =
         n > 1 ? g_thread_pool_new(read_entries, NULL, (gint)n - 1, FALSE, NULL) : NULL;
 
     for (guint i = n; i > 0; i--) {
-        jobs[i - 1] = (ReadJob){names, found, dir, owner, i - 1, n};
+        jobs[i - 1] = (ReadJob){names, n_names, found, dir, owner, i - 1, n};
         if (i == 1 || pool == NULL || !g_thread_pool_push(pool, &jobs[i - 1], NULL))
             read_entries(&jobs[i - 1], NULL);
     }
@@ -106,45 +107,80 @@ read_all(GPtrArray *names, CvsStoreEntry **found, int dir, const CvsOwner *owner
         g_thread_pool_free(pool, FALSE, TRUE);
 }
 
-static gboolean
-list_folder(GPtrArray *entries, CvsStore *store, const CvsOwner *owner, GError **error)
+/* As entries show them. */
+static int
+compare_shown(const char *a, const char *b)
 {
-    CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, error);
-    g_autoptr(DIR) stream = dir < 0 ? NULL : cvs_store_read_folder(dir, error);
+    g_autofree char *x = g_utf8_validate(a, -1, NULL) ? NULL : g_utf8_make_valid(a, -1);
+    g_autofree char *y = g_utf8_validate(b, -1, NULL) ? NULL : g_utf8_make_valid(b, -1);
+
+    return strcmp(x ? x : a, y ? y : b);
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return compare_shown(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What may be keys, sorted. */
+static GPtrArray *
+read_names(int dir, GError **error)
+{
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_autofree CvsStoreEntry **found = NULL;
+    g_autoptr(DIR) stream = cvs_store_read_folder(dir, error);
     struct dirent *file = NULL;
 
     if (stream == NULL)
-        return FALSE;
+        return NULL;
     for (errno = 0; (file = readdir(stream)) != NULL; errno = 0) {
         if (file->d_name[0] != '.')
             g_ptr_array_add(names, g_strdup(file->d_name));
     }
     if (errno != 0) {
         cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read a folder of keys");
+        return NULL;
+    }
+    g_ptr_array_sort(names, compare_names);
+    return g_steal_pointer(&names);
+}
+
+/* Adds those behind a name (NULL: all) until there are limit entries. *ret_more: some are left. */
+static gboolean
+list_folder(GPtrArray *entries, CvsStore *store, const CvsOwner *owner, const char *after,
+            guint limit, gboolean *ret_more, GError **error)
+{
+    CVS_AUTO_FD int dir = cvs_store_open_folder(store, owner, FALSE, error);
+    g_autoptr(GPtrArray) names = dir < 0 ? NULL : read_names(dir, error);
+    guint at = 0;
+
+    if (names == NULL)
         return FALSE;
+    while (after && at < names->len && compare_shown(g_ptr_array_index(names, at), after) <= 0)
+        at++;
+    /* Again for those that were gone when they were to be read. */
+    while (at < names->len && entries->len < limit) {
+        guint n = MIN(names->len - at, limit - entries->len);
+        g_autofree CvsStoreEntry **found = g_new0(CvsStoreEntry *, n);
+
+        read_all((char *const *)names->pdata + at, n, found, dir, owner);
+        for (guint i = 0; i < n; i++) {
+            if (found[i])
+                g_ptr_array_add(entries, found[i]);
+        }
+        at += n;
     }
-    found = g_new0(CvsStoreEntry *, names->len);
-    read_all(names, found, dir, owner);
-    for (guint i = 0; i < names->len; i++) {
-        if (found[i])
-            g_ptr_array_add(entries, found[i]);
-    }
+    *ret_more = at < names->len;
     return TRUE;
 }
 
 static int
-compare_entries(gconstpointer a, gconstpointer b)
+compare_owners(gconstpointer a, gconstpointer b)
 {
-    const CvsStoreEntry *x = *(const CvsStoreEntry *const *)a;
-    const CvsStoreEntry *y = *(const CvsStoreEntry *const *)b;
-    int order = cvs_owner_compare(&x->owner, &y->owner);
-
-    return order != 0 ? order : strcmp(x->name, y->name);
+    return cvs_owner_compare(a, b);
 }
 
-/* The owners that have a folder; what is not an owner's is not ours. */
+/* The owners that have a folder, sorted; what is not an owner's is not ours. */
 static GArray *
 list_owners(CvsStore *store, GError **error)
 {
@@ -164,45 +200,76 @@ list_owners(CvsStore *store, GError **error)
         cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot read the vault");
         return NULL;
     }
+    g_array_sort(owners, compare_owners);
     return g_steal_pointer(&owners);
 }
 
+/* Those of one owner among several: a folder that cannot be read does not hide the others, and is
+ * an entry itself, before whatever key could be in it. */
+static void
+list_among(GPtrArray *entries, CvsStore *store, const CvsOwner *owner, const char *after,
+           guint limit, gboolean *ret_more)
+{
+    g_autoptr(GError) local = NULL;
+    CvsStoreEntry *entry = NULL;
+
+    *ret_more = FALSE;
+    if (list_folder(entries, store, owner, after, limit, ret_more, &local) || is_gone(local) ||
+        after)
+        return;
+    if (entries->len >= limit) {
+        *ret_more = TRUE;
+        return;
+    }
+    entry = entry_new(owner, "");
+    entry->error = g_steal_pointer(&local);
+    g_ptr_array_add(entries, entry);
+}
+
 GPtrArray *
-cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error)
+cvs_store_list_page(CvsStore *store, const CvsOwner *owner, const CvsStorePlace *after, guint limit,
+                    gboolean *ret_more, GError **error)
 {
     g_autoptr(GPtrArray) entries =
         g_ptr_array_new_with_free_func((GDestroyNotify)cvs_store_entry_free);
     g_autoptr(GError) local = NULL;
     g_autoptr(GArray) owners = NULL;
+    gboolean more = FALSE;
 
     if (owner != NULL) {
-        if (!list_folder(entries, store, owner, &local) && !is_gone(local)) {
+        int order = after ? cvs_owner_compare(owner, &after->owner) : 1;
+
+        if (order >= 0 &&
+            !list_folder(entries, store, owner, order == 0 ? after->name : NULL, limit, &more,
+                         &local) &&
+            !is_gone(local)) {
             g_propagate_error(error, g_steal_pointer(&local));
             return NULL;
         }
-        g_ptr_array_sort(entries, compare_entries);
+        *ret_more = more;
         return g_steal_pointer(&entries);
     }
 
     owners = list_owners(store, error);
     if (owners == NULL)
         return NULL;
-    for (guint i = 0; i < owners->len; i++) {
+    for (guint i = 0; i < owners->len && !more; i++) {
         const CvsOwner *each = &g_array_index(owners, CvsOwner, i);
+        int order = after ? cvs_owner_compare(each, &after->owner) : 1;
 
-        /* One owner's folder that cannot be read does not hide the others. */
-        if (!list_folder(entries, store, each, &local)) {
-            if (!is_gone(local)) {
-                CvsStoreEntry *entry = entry_new(each, "");
-
-                entry->error = g_steal_pointer(&local);
-                g_ptr_array_add(entries, entry);
-            }
-            g_clear_error(&local);
-        }
+        if (order >= 0)
+            list_among(entries, store, each, order == 0 ? after->name : NULL, limit, &more);
     }
-    g_ptr_array_sort(entries, compare_entries);
+    *ret_more = more;
     return g_steal_pointer(&entries);
+}
+
+GPtrArray *
+cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error)
+{
+    gboolean more = FALSE;
+
+    return cvs_store_list_page(store, owner, NULL, G_MAXUINT, &more, error);
 }
 
 gboolean

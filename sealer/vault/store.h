@@ -56,6 +56,14 @@ typedef struct {
 void cvs_store_entry_free(CvsStoreEntry *entry);
 /* CvsStoreEntry*, by name; owner NULL: those of all owners, by owner and name. */
 GPtrArray *cvs_store_list(CvsStore *store, const CvsOwner *owner, GError **error);
+/* A part of that: at most limit entries, those behind a key, which need not be there (any more).
+ * Only their files are opened. after NULL: from the first on. ret_more: there are more. */
+typedef struct {
+    CvsOwner owner;
+    const char *name; /* as an entry shows it */
+} CvsStorePlace;
+GPtrArray *cvs_store_list_page(CvsStore *store, const CvsOwner *owner, const CvsStorePlace *after,
+                               guint limit, gboolean *ret_more, GError **error);
 /* Number of keys in an owner's folder and bytes of keys and state records, for the quota, without
  * the key of the name that is to be replaced; cheap: no file is opened. */
 gboolean cvs_store_usage(CvsStore *store, const CvsOwner *owner, const char *except,

@@ -7,6 +7,7 @@
 #include "release/aftermath.h"
 #include "sim/crash.h"
 #include "sim/test-tpm.h"
+#include "vault/recovery.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -346,6 +347,80 @@ has_open(GSubprocess *process, const char *wanted)
     return found;
 }
 
+static GBytes *
+read_key(void)
+{
+    char *file = NULL;
+    gsize size = 0;
+
+    g_assert_true(g_file_get_contents(aftermath_key_path(bed.aftermath), &file, &size, NULL));
+    return g_bytes_new_take(file, size);
+}
+
+static void
+assert_recovers(const char *recovery, GBytes *file, const char *when)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(CvsSecret) written = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_test_message("%s", when);
+    (void)g_file_get_contents(recovery, &text, NULL, &error);
+    g_assert_no_error(error);
+    key = cvs_key_file_parse(g_bytes_get_data(file, NULL), g_bytes_get_size(file), &error);
+    g_assert_no_error(error);
+    written = cvs_secret_new_copy(text, CVS_RECOVERY_KEY_LENGTH);
+    g_assert_true(cvs_key_file_open_recovery(key, written, &error));
+}
+
+/* Where a key was written, its recovery key is there too, whatever was said of it. */
+static void
+test_recovery_key(void)
+{
+    g_autofree char *recovery = g_build_filename(bed.dir, "recovery", NULL);
+    g_autoptr(GPtrArray) argv = command(OPERATION_REPLACE, "cli");
+    guint n_new = 0;
+
+    if (skip_if_impossible())
+        return;
+    if (!crash_can_fail()) {
+        g_test_skip("this machine's registers are not known to the test");
+        return;
+    }
+    g_ptr_array_insert(argv, (gint)argv->len - 1,
+                       g_strdup_printf("--recovery-key-out=%s", recovery));
+    for (guint n = 1;; n++) {
+        const CrashOptions options = {.from_path = bed.vault,
+                                      .stdin_path = bed.secret,
+                                      .stdout_path = bed.output,
+                                      .stderr_path = bed.output,
+                                      .error = EIO};
+        g_auto(CrashResult) result = {0};
+        const CrashCall *failed = NULL;
+        g_autofree char *text = NULL;
+        g_autoptr(GBytes) before = NULL, after = NULL;
+
+        g_assert_cmpuint(n, <, CALLS_MAX);
+        (void)g_unlink(recovery);
+        aftermath_prepare(bed.aftermath, OPERATION_REPLACE);
+        before = read_key();
+        result = crash_run((const char *const *)argv->pdata, CRASH_FAIL, n, &options);
+        failed = find_failed(&result);
+        text = failed ? g_strdup_printf("%s %s failing", failed->name, failed->path)
+                      : g_strdup("nothing failing");
+        after = read_key();
+        if (!g_bytes_equal(before, after)) {
+            assert_recovers(recovery, after, text);
+            n_new += WEXITSTATUS(result.status) != 0;
+        }
+        if (failed == NULL)
+            break;
+    }
+    /* At least where the folder could not be synced. */
+    g_assert_cmpuint(n_new, >, 0);
+}
+
 /* Something reseals the key and hangs; another, who would replace it, waits, and has his way when
  * the first is done or dead. */
 static void
@@ -401,6 +476,7 @@ main(int argc, char **argv)
         g_test_add_data_func(failing, GUINT_TO_POINTER(operation), test_failing);
         g_test_add_data_func(killed, GUINT_TO_POINTER(operation), test_killed);
     }
+    g_test_add_func("/ctl/crash/recovery-key", test_recovery_key);
     g_test_add_data_func("/ctl/crash/lock/killed", GINT_TO_POINTER(TRUE), test_lock);
     g_test_add_data_func("/ctl/crash/lock/done", GINT_TO_POINTER(FALSE), test_lock);
     status = g_test_run();

@@ -105,6 +105,50 @@ test_pin(void)
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_PCR_DIFFERS));
 }
 
+/* Whoever spares the TPM's tries locks it for nobody, not even with the right PIN of a key of his
+ * own, and by no way to open one. */
+static void
+test_tries_spared(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("1234 horses");
+    g_autoptr(CvsSecret) wrong = bed_secret("1234 Horses");
+    g_autoptr(GError) error = NULL;
+    CvsSealOptions options = {.pin = pin};
+    CvsResealOptions reseal = {.pin = wrong};
+
+    g_free(test_tpm_run(bed->test_tpm, "tpm2_dictionarylockout -s -n 5 -t 777 -l 10"));
+    bed_seal(bed, "db", &options);
+    bed_seal(bed, "plain", NULL);
+    bed->release.spares_tries = TRUE;
+    for (guint i = 0; i < 3; i++) {
+        g_autoptr(GError) refusal = bed_assert_refused(bed, "db", wrong, CVS_ERROR_PIN_WRONG);
+
+        g_assert_nonnull(refusal);
+    }
+    error = bed_assert_refused(bed, "db", pin, CVS_ERROR_TPM_LOCKOUT);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_LOCKED_OUT));
+    g_clear_error(&error);
+    g_assert_false(cvs_release_reseal(&bed->release, &bed->owner, "db", &reseal, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TPM_LOCKOUT);
+    g_clear_error(&error);
+    bed_assert_opens(bed, "plain", pin);
+    bed->release.spares_tries = FALSE;
+    bed_assert_opens(bed, "db", pin);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GError) refusal = bed_assert_refused(bed, "db", wrong, CVS_ERROR_PIN_WRONG);
+
+        g_assert_nonnull(refusal);
+    }
+    /* Now the TPM says so, to all. */
+    bed->release.spares_tries = TRUE;
+    error = bed_assert_refused(bed, "db", pin, CVS_ERROR_TPM_LOCKOUT);
+    g_assert_nonnull(strstr(error->message, "777"));
+    g_clear_error(&error);
+    bed_replace_tpm(bed, 2);
+    error = bed_assert_refused(bed, "db", pin, CVS_ERROR_TPM_REPLACED);
+}
+
 /* A PIN for a key that has none is not an error: one caller may serve both kinds. */
 static void
 test_pin_not_needed(void)
@@ -334,6 +378,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/unseal/unselected-pcr", test_unselected_pcr);
     g_test_add_func("/release/unseal/no-such-key", test_no_such_key);
     g_test_add_func("/release/unseal/pin", test_pin);
+    g_test_add_func("/release/unseal/tries-spared", test_tries_spared);
     g_test_add_func("/release/unseal/pin-not-needed", test_pin_not_needed);
     g_test_add_func("/release/unseal/slot-edited", test_slot_edited);
     g_test_add_func("/release/unseal/slot-moved", test_slot_moved);

@@ -122,6 +122,18 @@ run_reseal(Trouble *trouble, GError **error)
            check_record(trouble, "db", error);
 }
 
+/* As the daemon does for users. */
+static gboolean
+run_unseal_pin_spared(Trouble *trouble, GError **error)
+{
+    gboolean ok = FALSE;
+
+    trouble->bed->release.spares_tries = TRUE;
+    ok = run_unseal_pin(trouble, error);
+    trouble->bed->release.spares_tries = FALSE;
+    return ok;
+}
+
 /* "old" does not open, and PCR 7 is why. */
 static gboolean
 run_explain(Trouble *trouble, GError **error)
@@ -204,6 +216,8 @@ const TroubleOperation trouble_operations[] = {
     {.name = "unseal-pin-warm", .run = run_unseal_pin},
     {.name = "unseal-pin-cold", .run = run_unseal_pin, .cold = TRUE, .quick = TRUE},
     {.name = "unseal-pin-idle", .run = run_unseal_pin, .idle = TRUE},
+    {.name = "unseal-pin-spared-warm", .run = run_unseal_pin_spared, .quick = TRUE},
+    {.name = "unseal-pin-spared-cold", .run = run_unseal_pin_spared, .cold = TRUE},
     {.name = "refused",
      .run = run_refused,
      .cold = TRUE,

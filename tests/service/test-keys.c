@@ -350,6 +350,35 @@ assert_list_refused(const char *options)
         "InvalidArgument");
 }
 
+/* Alice guesses, and root's PIN is none the worse for it. */
+static void
+test_pin_tries(void)
+{
+    int fds[] = {bed_pipe("secret", 6), bed_pipe("1357-roots", 10)};
+    g_autoptr(TestReply) sealed = NULL;
+    g_autoptr(TestReply) opened = NULL;
+    int pin_fd = bed_pipe("1357-roots", 10);
+
+    g_free(test_tpm_run(bed->tpm, "tpm2_dictionarylockout -c"));
+    g_free(test_tpm_run(bed->tpm, "tpm2_dictionarylockout -s -n 4 -t 777 -l 10"));
+    sealed = test_call(bed->root, "Seal",
+                       g_variant_new("(sh@a{sv})", "pinned", 0, bed_options("{'pin': <handle 1>}")),
+                       fds, 2);
+    g_assert_cmpstr(sealed->error, ==, NULL);
+    bed_assert_error(unseal_with_pin("pinned", "1111-wrong"), "PinWrong");
+    bed_assert_error(unseal_with_pin("pinned", "1112-wrong"), "PinWrong");
+    for (guint i = 0; i < 4; i++)
+        bed_assert_error(unseal_with_pin("pinned", "1113-wrong"), "TpmLockout");
+    opened = test_call(bed->root, "Unseal",
+                       g_variant_new("(s@a{sv})", "pinned", bed_options("{'pin': <handle 0>}")),
+                       &pin_fd, 1);
+    g_assert_cmpstr(opened->error, ==, NULL);
+    g_free(test_tpm_run(bed->tpm, "tpm2_dictionarylockout -c"));
+    close(fds[0]);
+    close(fds[1]);
+    close(pin_fd);
+}
+
 static void
 test_list_pages(void)
 {
@@ -413,6 +442,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/keys/status", test_status);
     g_test_add_func("/service/keys/pcr-mismatch", test_pcr_mismatch);
     g_test_add_func("/service/keys/pin", test_pin);
+    g_test_add_func("/service/keys/pin-tries", test_pin_tries);
     g_test_add_func("/service/keys/list-pages", test_list_pages);
     g_test_add_func("/service/keys/recovery-and-reseal", test_recovery_and_reseal);
     g_test_add_func("/service/keys/tpm-gone", test_tpm_gone);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The daemon's own life: limits on what is in flight, stopping with work to do, the watchdog,
  * callers that vanish, memory, and what it never writes. */
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "bed.h"
 
+#include <fcntl.h>
 #include <glib-unix.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -63,6 +67,8 @@ test_busy(void)
     }
     bed_assert_error(bed_unseal(bed->bob, "not-his-fault", NULL), "Busy");
     bed_assert_error(bed_unseal(bed->admin, "x", NULL), "Busy");
+    /* However many users there are, root is served. */
+    bed_assert_sealed(bed->root, "roots", "x", 1, NULL);
     for (guint i = 0; i < MAX_IN_ALL; i++) {
         g_autoptr(TestReply) reply = release_held(&held[i]);
 
@@ -98,6 +104,101 @@ send_only(GDBusConnection *who, const char *method, GVariant *arguments)
 }
 
 /* Callers that go before their answer, more of them than may be in flight at a time. */
+/* Whether the daemon's writable memory has these bytes, wherever. */
+static gboolean
+memory_has(const void *data, gsize size)
+{
+    g_autofree char *maps_path = g_strdup_printf("/proc/%d/maps", bed->pid);
+    g_autofree char *mem_path = g_strdup_printf("/proc/%d/mem", bed->pid);
+    CVS_AUTO_FD int mem = open(mem_path, O_RDONLY | O_CLOEXEC);
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+    gboolean found = FALSE;
+
+    g_assert_cmpint(mem, >=, 0);
+    g_assert_true(g_file_get_contents(maps_path, &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (guint i = 0; lines[i] && !found; i++) {
+        guint64 from = 0, to = 0;
+        g_autofree char *bytes = NULL;
+        gssize n = 0;
+        char mode[5];
+
+        if (sscanf(lines[i], "%" SCNx64 "-%" SCNx64 " %4s", &from, &to, mode) != 3 ||
+            !g_str_has_prefix(mode, "rw"))
+            continue;
+        bytes = g_malloc(to - from);
+        n = pread(mem, bytes, to - from, (off_t)from);
+        found = n > 0 && memmem(bytes, (gsize)n, data, size) != NULL;
+        if (found)
+            g_test_message("%s", lines[i]);
+    }
+    return found;
+}
+
+/* The daemon rests: its sessions are given back, and with them what the TPM's library had noted. */
+static void
+wait_for_rest(void)
+{
+    while (test_tpm_count_handles(bed->tpm) > 0)
+        ;
+    bed_assert_error(bed_unseal(bed->alice, "nothing", NULL), "NoSuchKey");
+}
+
+static TestReply *
+unseal_with_pin(const char *name, const char *pin)
+{
+    CVS_AUTO_FD int fd = bed_pipe(pin, strlen(pin));
+
+    return test_call(bed->alice, "Unseal",
+                     g_variant_new("(s@a{sv})", name, bed_options("{'pin': <handle 0>}")), &fd, 1);
+}
+
+/* Secret, PIN, what the TPM gets of the PIN, and recovery key, when all is done. */
+static void
+test_nothing_in_memory(void)
+{
+    static const char pin[] = "pin-8264-in-no-memory";
+    guint8 auth[32];
+    g_autoptr(CvsSecret) secret = cvs_secret_new_random(4000, NULL);
+    g_autoptr(GBytes) recovery_key = NULL;
+    g_autoptr(GBytes) back = NULL;
+    int out[2] = {-1, -1};
+    int fds[3];
+    g_autoptr(TestReply) sealed = NULL;
+    g_autoptr(TestReply) opened = NULL;
+
+    if (BED_SANITIZED) {
+        g_test_skip("AddressSanitizer keeps what was freed");
+        return;
+    }
+    cvs_hash_bytes(CVS_SHA256, pin, strlen(pin), auth);
+    g_assert_true(g_unix_open_pipe(out, FD_CLOEXEC, NULL));
+    fds[0] = bed_pipe(cvs_secret_peek(secret), cvs_secret_size(secret));
+    fds[1] = bed_pipe(pin, strlen(pin));
+    fds[2] = out[1];
+    sealed =
+        test_call(bed->alice, "Seal",
+                  g_variant_new("(sh@a{sv})", "memory", 0,
+                                bed_options("{'pin': <handle 1>, 'recovery-output': <handle 2>}")),
+                  fds, 3);
+    for (gsize i = 0; i < G_N_ELEMENTS(fds); i++)
+        close(fds[i]);
+    g_assert_cmpstr(sealed->error, ==, NULL);
+    recovery_key = bed_read_all(out[0]);
+    bed_assert_error(unseal_with_pin("memory", "wrong"), "PinWrong");
+    opened = unseal_with_pin("memory", pin);
+    g_assert_cmpstr(opened->error, ==, NULL);
+
+    wait_for_rest();
+    g_assert_true(memory_has("/org/cvmseal1", 13));
+    g_assert_false(memory_has(cvs_secret_peek(secret), 32));
+    g_assert_false(memory_has(cvs_secret_peek(secret) + 3968, 32));
+    g_assert_false(memory_has(pin, strlen(pin)));
+    g_assert_false(memory_has(auth, sizeof auth));
+    g_assert_false(memory_has(g_bytes_get_data(recovery_key, NULL), 32));
+}
+
 static void
 test_callers_vanish(void)
 {
@@ -368,6 +469,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/life/small", test_small);
     g_test_add_func("/service/life/busy", test_busy);
     g_test_add_func("/service/life/nothing-logged", test_nothing_logged);
+    g_test_add_func("/service/life/nothing-in-memory", test_nothing_in_memory);
     g_test_add_func("/service/life/callers-vanish", test_callers_vanish);
     g_test_add_func("/service/life/memory-flat", test_memory_flat);
     g_test_add_func("/service/life/stop-with-work", test_stop_with_work);

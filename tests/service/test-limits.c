@@ -43,23 +43,33 @@ test_requests(void)
 {
     CvsRequests *requests = cvs_requests_new(5, 2);
     CvsPlace *places[5];
+    CvsPlace *root[2];
 
-    places[0] = enter(requests, 0);
-    places[1] = enter(requests, 0);
-    assert_busy(requests, 0);
+    places[0] = enter(requests, 3);
+    places[1] = enter(requests, 3);
+    assert_busy(requests, 3);
     places[2] = enter(requests, 1);
     places[3] = enter(requests, 1);
     places[4] = enter(requests, 2);
     /* In all; uid 2 would have one more. */
     assert_busy(requests, 2);
     g_assert_cmpuint(cvs_requests_count(requests), ==, 5);
+    /* Root gets in all the same, and takes nobody's place. */
+    root[0] = enter(requests, 0);
+    root[1] = enter(requests, 0);
+    assert_busy(requests, 0);
+    cvs_place_unref(places[4]);
+    places[4] = enter(requests, 2);
+    g_assert_cmpuint(cvs_requests_count(requests), ==, 7);
+    cvs_place_unref(root[0]);
+    cvs_place_unref(root[1]);
     /* Whoever shares a place keeps it taken. */
     (void)cvs_place_ref(places[0]);
     cvs_place_unref(places[0]);
-    assert_busy(requests, 0);
+    assert_busy(requests, 3);
     cvs_place_unref(places[0]);
     assert_busy(requests, 1);
-    places[0] = enter(requests, 0);
+    places[0] = enter(requests, 3);
     cvs_place_unref(places[4]);
     cvs_requests_close(requests);
     assert_busy(requests, 2);

@@ -245,6 +245,8 @@ test_lockout(Fixture *f, gconstpointer data)
     g_auto(CvsSealedObject) object = {0}, without = {0};
     g_autoptr(GError) locked = NULL, error = NULL;
     CvsTpmInfo info;
+    guint32 failed = 0, max = 0;
+    guint64 sent = 0;
 
     cvs_policy_add_auth_value(policy);
     seal_text(f->tpm, policy, "secret", "1234", &object);
@@ -256,6 +258,11 @@ test_lockout(Fixture *f, gconstpointer data)
         g_autoptr(GError) wrong = refusal(f->tpm, policy, &object, "guess");
 
         assert_refused(wrong, PIN_WRONG);
+        sent = cvs_tpm_commands_sent(f->tpm);
+        g_assert_true(cvs_tpm_read_tries(f->tpm, &failed, &max, &error));
+        g_assert_cmpuint(failed, ==, i + 1);
+        g_assert_cmpuint(max, ==, 3);
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - sent, ==, 1);
     }
     /* The right PIN does not help now. */
     locked = refusal(f->tpm, policy, &object, "1234");
@@ -683,6 +690,8 @@ test_nothing_secret_stays(Fixture *f, gconstpointer data)
     guint8 inverted[CVS_TPM_SEALED_MAX];
     g_autoptr(GError) error = NULL;
 
+    /* Else the C library has overwritten what was freed. */
+    g_assert_cmpstr(g_getenv("MALLOC_PERTURB_"), ==, "0");
 #if defined __SANITIZE_ADDRESS__ || UNDER_CLANG_ASAN
     g_test_skip("AddressSanitizer keeps what was freed");
     return;

@@ -3,6 +3,7 @@
 #include "fixture.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "vault/store.h"
 
@@ -12,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -320,6 +322,98 @@ entry(GPtrArray *entries, guint i, const char *owner_text, const char *name)
     return found;
 }
 
+/* The listing in pages of that size is the listing, and the last page says that it is the last. */
+static void
+assert_pages(Fixture *f, const CvsOwner *owner, guint limit)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) whole = cvs_store_list(f->store, owner, &error);
+    g_autoptr(GPtrArray) page = NULL;
+    CvsStorePlace place = {0};
+    g_autofree char *name = NULL;
+    gboolean more = TRUE;
+    guint n = 0;
+
+    g_assert_no_error(error);
+    while (more) {
+        const CvsStoreEntry *last = NULL;
+
+        g_clear_pointer(&page, g_ptr_array_unref);
+        page = cvs_store_list_page(f->store, owner, name ? &place : NULL, limit, &more, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(page->len, ==, MIN(limit, whole->len - n));
+        for (guint i = 0; i < page->len; i++) {
+            const CvsStoreEntry *expected = g_ptr_array_index(whole, n++);
+
+            last = g_ptr_array_index(page, i);
+            g_assert_true(cvs_owner_equal(&last->owner, &expected->owner));
+            g_assert_cmpstr(last->name, ==, expected->name);
+            g_assert_true((last->error == NULL) == (expected->error == NULL));
+        }
+        g_assert_true(more == (n < whole->len));
+        g_free(name);
+        name = last ? g_strdup(last->name) : NULL;
+        place = (CvsStorePlace){last ? last->owner : place.owner, name};
+    }
+    g_assert_cmpuint(n, ==, whole->len);
+}
+
+/* How many files were opened in the folder since. */
+static guint
+count_opened(int inotify)
+{
+    char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    gssize size = 0;
+    guint n = 0;
+
+    while ((size = read(inotify, buffer, sizeof buffer)) > 0) {
+        for (const char *p = buffer; p < buffer + size;) {
+            const struct inotify_event *event = (const struct inotify_event *)(const void *)p;
+
+            n += event->len > 0;
+            p += sizeof *event + event->len;
+        }
+    }
+    return n;
+}
+
+/* Whoever asks for one key of many makes nobody wait until all were read. */
+static void
+test_page_opens_its_own(Fixture *f, gconstpointer data)
+{
+    CvsOwner owner = fixture_owner("uid:1000");
+    CvsStorePlace place = {owner, "k2"};
+    g_autofree char *folder = path_of(f, "uid-1000", NULL);
+    CVS_AUTO_FD int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    g_autoptr(GPtrArray) page = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean more = FALSE;
+
+    for (guint i = 0; i < 6; i++) {
+        g_autofree char *name = g_strdup_printf("k%u", i);
+
+        must_save(f, "uid:1000", name);
+    }
+    g_assert_cmpint(inotify_add_watch(inotify, folder, IN_OPEN), >=, 0);
+    page = cvs_store_list_page(f->store, &owner, &place, 2, &more, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(page->len, ==, 2);
+    (void)entry(page, 0, "uid:1000", "k3");
+    (void)entry(page, 1, "uid:1000", "k4");
+    g_assert_true(more);
+    g_assert_cmpuint(count_opened(inotify), ==, 2);
+    /* In others' folders, with a place that is none of theirs, too. */
+    g_clear_pointer(&page, g_ptr_array_unref);
+    place.owner = fixture_owner("uid:2000");
+    page = cvs_store_list_page(f->store, NULL, &place, 2, &more, &error);
+    g_assert_cmpuint(page->len, ==, 0);
+    g_assert_false(more);
+    g_clear_pointer(&page, g_ptr_array_unref);
+    page = cvs_store_list_page(f->store, &owner, &place, 2, &more, &error);
+    g_assert_cmpuint(page->len, ==, 0);
+    g_assert_cmpuint(count_opened(inotify), ==, 0);
+}
+
 static void
 test_list(Fixture *f, gconstpointer data)
 {
@@ -375,6 +469,10 @@ test_list(Fixture *f, gconstpointer data)
     (void)entry(entries, 3, "uid:9", "z");
     (void)entry(entries, 4, "uid:1000", "a");
     (void)entry(entries, 9, "unit:b.service", "k");
+    for (guint limit = 1; limit <= 11; limit++) {
+        assert_pages(f, NULL, limit);
+        assert_pages(f, &owner, limit);
+    }
     g_clear_pointer(&entries, g_ptr_array_unref);
 
     entries = cvs_store_list(f->store, &nobody, &error);
@@ -734,6 +832,7 @@ main(int argc, char **argv)
         {"copied", test_copied},
         {"strange-files", test_strange_files},
         {"list", test_list},
+        {"page-opens-its-own", test_page_opens_its_own},
         {"usage", test_usage},
         {"state", test_state},
         {"state-swept", test_state_swept},
