@@ -463,6 +463,49 @@ test_crls(void)
     import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
 }
 
+static GBytes *
+make_list(const SnpHierarchy *hierarchy, gint64 issued)
+{
+    g_autoptr(X509_CRL) crl = snp_make_crl(hierarchy->ark, hierarchy->ark_key, issued,
+                                           SNP_MAKER_NOW + 86400, 1, 0, FALSE);
+
+    return crl_bytes(crl);
+}
+
+/* Intel gives all of its lists the number 1: what is older is told by its date, also when the newer
+ * one was removed, and when what was seen is lost while the newer one is there. */
+static void
+test_one_number(void)
+{
+    g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(GBytes) old = make_list(hierarchy, SNP_MAKER_NOW - 200);
+    g_autoptr(GBytes) new = make_list(hierarchy, SNP_MAKER_NOW - 100);
+
+    snp_add_cert(certs, hierarchy->ark);
+    for (int lost = 0; lost < 2; lost++) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autofree char *id = NULL;
+        g_autofree char *seen = g_build_filename(f->dir, "seen.json", NULL);
+        g_autoptr(GError) error = NULL;
+
+        cvs_snp_roots_add_test(f->snp_roots, certs);
+        import_bytes(f, old, 1, NULL);
+        import_bytes(f, new, 1, NULL);
+        import_bytes(f, old, -1, CVS_REASON_COLLATERAL_ROLLBACK);
+        if (lost)
+            g_assert_cmpint(g_unlink(seen), ==, 0);
+        id = find_id(f, CVS_COLLATERAL_CRL);
+        g_assert_true(cvs_collateral_store_remove(f->store, id, &error));
+        g_assert_no_error(error);
+        reopen(f);
+        import_bytes(f, old, -1, CVS_REASON_COLLATERAL_ROLLBACK);
+        expect_list(f, 0, 0);
+        import_bytes(f, new, 1, NULL);
+        expect_list(f, 1, 0);
+    }
+}
+
 /* Several versions in one file: the newest is taken, and takes the place of the one that is there.
  */
 static void
@@ -624,6 +667,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/collateral-store/rollback-at-use", test_rollback_at_use);
     g_test_add_func("/tee/collateral-store/test-roots", test_test_roots);
     g_test_add_func("/tee/collateral-store/crls", test_crls);
+    g_test_add_func("/tee/collateral-store/one-number", test_one_number);
     g_test_add_func("/tee/collateral-store/versions", test_versions);
     g_test_add_func("/tee/collateral-store/damage", test_damage);
     g_test_add_func("/tee/collateral-store/remove", test_remove);
