@@ -700,6 +700,7 @@ test_usage(void)
         "--collateral /no/such/file :snp/reports/milan-v3.report.bin",
         "--crl /no/such/file :snp/reports/milan-v3.report.bin",
         "--roots /no/such/folder :snp/reports/milan-v3.report.bin",
+        "--roots :snp/reports/milan-v3.report.bin :snp/reports/milan-v3.report.bin",
         "--unknown :snp/reports/milan-v3.report.bin",
         "/no/such/file",
         "/",
