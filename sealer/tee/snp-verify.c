@@ -446,9 +446,9 @@ cvs_snp_verify(CvsSnpVerifier *verifier, const CvsSnpEvidence *evidence, CvsSnpR
     }
     check_line(&run);
     if (run.path)
-        run.crl_status = cvs_x509_check_crls(g_ptr_array_index(run.path, 1),
-                                             g_ptr_array_index(run.path, 2), evidence->crls,
-                                             evidence->at, verifier->memo, &run.crl, run.refusal);
+        run.crl_status = cvs_x509_check_crls_in_grace(
+            g_ptr_array_index(run.path, 1), g_ptr_array_index(run.path, 2), evidence->crls,
+            evidence->at, evidence->grace, verifier->memo, &run.crl, NULL, run.refusal);
     if (run.leaf_ok) {
         check_chip(&run);
         check_tcb(&run);

@@ -31,6 +31,7 @@ typedef struct {
     const GPtrArray *host_leaves; /* X509* from the host (ghcb-certs.h): leaves only; or NULL */
     const GPtrArray *crls;        /* X509_CRL*; or NULL */
     gint64 at;                    /* seconds since 1970 */
+    gint64 grace; /* seconds for which a CRL is still taken after its end; certificates have none */
 } CvsSnpEvidence;
 
 /* TRUE if nothing was found against the report. FALSE with BadFormat for a report that cannot be

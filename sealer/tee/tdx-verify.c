@@ -193,28 +193,17 @@ check_leaf(Run *run)
     run->path = chain_of(run, run->leaf, 3);
 }
 
-/* As cvs_x509_check_crls(), with the grace, and with claims if there is a prefix for them. */
+/* With the grace, and with claims if there is a prefix for them. */
 static CvsCrlStatus
 check_crls(Run *run, X509 *cert, X509 *issuer, const char *prefix)
 {
     const CvsTdxEvidence *evidence = run->evidence;
-    GError *found = cvs_refusal_new();
     X509_CRL *crl = NULL;
-    CvsCrlStatus status = cvs_x509_check_crls(cert, issuer, evidence->crls, evidence->at,
-                                              run->verifier->memo, &crl, found);
-    const GPtrArray *reasons = cvs_error_get_reasons(found);
-    gboolean in_grace = status == CVS_CRL_STALE && crl &&
-                        evidence->at > cvs_x509_crl_next_update(crl) &&
-                        evidence->at - cvs_x509_crl_next_update(crl) <= evidence->grace;
+    gboolean in_grace = FALSE;
+    CvsCrlStatus status =
+        cvs_x509_check_crls_in_grace(cert, issuer, evidence->crls, evidence->at, evidence->grace,
+                                     run->verifier->memo, &crl, &in_grace, run->refusal);
 
-    for (guint i = 0; i < reasons->len; i++) {
-        const CvsReason *reason = g_ptr_array_index(reasons, i);
-
-        if (!(in_grace && g_str_equal(reason->code, CVS_REASON_CRL_STALE)))
-            cvs_error_add_reason(run->refusal, reason->code, reason->seen, reason->wanted, "%s",
-                                 reason->detail);
-    }
-    g_error_free(found);
     run->in_grace |= in_grace;
     if (prefix) {
         g_autofree char *number_name = g_strconcat(prefix, ".number", NULL);
