@@ -279,7 +279,8 @@ check_times(Run *run, const CvsCollateral *document, const char *what)
 }
 
 /* Signed by a TCB signer below the root. Several signers' certificates may be at hand: Intel has
- * renewed them around one key. FALSE: not authentic, and its contents mean nothing. */
+ * renewed them around one key, and the one counts whose time it is. FALSE: not authentic, and its
+ * contents mean nothing. */
 static gboolean
 check_authentic(Run *run, const CvsCollateral *document, const char *reason, const char *what)
 {
@@ -288,14 +289,18 @@ check_authentic(Run *run, const CvsCollateral *document, const char *reason, con
     g_autoptr(GPtrArray) path = NULL;
     X509 *signer = NULL;
     gboolean any = FALSE;
+    gboolean in_time = FALSE; /* the signer */
 
-    for (guint i = 0; i < run->certs->len && signer == NULL; i++) {
+    for (guint i = 0; i < run->certs->len && !in_time; i++) {
         X509 *cert = g_ptr_array_index(run->certs, i);
 
         if (!name_has(cert, SIGNER_NAME))
             continue;
         any = TRUE;
-        if (cvs_p256_verify(X509_get0_pubkey(cert), raw, size, document->signature))
+        in_time = cvs_x509_is_in_time(cert, run->evidence->at);
+        if (!cvs_p256_verify(X509_get0_pubkey(cert), raw, size, document->signature))
+            in_time = FALSE;
+        else if (signer == NULL || in_time)
             signer = cert;
     }
     if (!any) {

@@ -533,6 +533,43 @@ test_choice(void)
     }
 }
 
+/* Leaves that say the same differ in key and dates: the one that signed is taken, then the one
+ * whose time it is, whatever the order. */
+static void
+test_choice_among_equals(void)
+{
+    const CvsSnpCertKind kinds[] = {CVS_SNP_CERT_VCEK, CVS_SNP_CERT_VLEK};
+
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        g_auto(World) world;
+        gboolean right_first = i % 2;
+        int fault = i / 4;
+        SnpLeafSpec right;
+
+        world_init(&world, CVS_SNP_LINE_MILAN, 3);
+        world.report[0x48] = kinds[i / 2 % 2] == CVS_SNP_CERT_VLEK ? CVS_SNP_SIGNER_VLEK << 2 : 0;
+        resign(&world);
+        world.spec = right = snp_leaf_spec(world.report, CVS_SNP_LINE_MILAN);
+        g_assert_cmpint(right.kind, ==, kinds[i / 2 % 2]);
+        if (right_first)
+            add_leaf(&world);
+        if (fault == 0) {
+            world.spec.key = impostor->leaf_key;
+        } else if (fault == 1) {
+            world.spec.not_after = SNP_MAKER_NOW - DAY;
+        } else {
+            world.spec.not_before = SNP_MAKER_NOW + DAY;
+        }
+        add_leaf(&world);
+        world.spec = right;
+        if (!right_first)
+            add_leaf(&world);
+        add_cas(&world, world.h);
+        g_test_message("case %d", i);
+        expect(&world, "");
+    }
+}
+
 /* The host may bring the leaf, and nothing else. */
 static void
 test_host_leaves(void)
@@ -1201,6 +1238,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/line-of-report", test_line_of_report);
     g_test_add_func("/tee/snp-verify/signer", test_signer);
     g_test_add_func("/tee/snp-verify/choice", test_choice);
+    g_test_add_func("/tee/snp-verify/choice-among-equals", test_choice_among_equals);
     g_test_add_func("/tee/snp-verify/host-leaves", test_host_leaves);
     g_test_add_func("/tee/snp-verify/chip", test_chip);
     g_test_add_func("/tee/snp-verify/tcb", test_tcb);
