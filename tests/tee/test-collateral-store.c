@@ -311,7 +311,9 @@ test_tdx(void)
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
     g_autoptr(CvsEvidence) none = cvs_evidence_new();
+    g_autoptr(CvsEvidence) again = cvs_evidence_new();
     g_autofree char *identity = NULL;
+    g_autofree char *seen = NULL;
 
     if (!captures_there())
         return;
@@ -329,6 +331,11 @@ test_tdx(void)
     g_assert_cmpuint(none->tcb_infos->len, ==, 0);
     g_assert_cmpuint(none->qe_identities->len, ==, 1);
     g_assert_cmpuint(none->evaluation_seen, ==, 0);
+    /* What it holds tells, too. */
+    seen = g_build_filename(f->dir, "seen.json", NULL);
+    g_assert_cmpint(g_unlink(seen), ==, 0);
+    g_assert_true(cvs_collateral_store_collect_tdx(f->store, fmspc, again, NULL));
+    g_assert_cmpuint(again->evaluation_seen, ==, 17);
 
     /* of another platform, and with another number; the identity is one for all */
     import_capture(f, "tdx/pcs-tdx-tcbinfo-50806f000000-2023.json", 1, NULL);
@@ -481,9 +488,10 @@ test_one_number(void)
     g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
     g_autoptr(GBytes) old = make_list(hierarchy, SNP_MAKER_NOW - 200);
     g_autoptr(GBytes) new = make_list(hierarchy, SNP_MAKER_NOW - 100);
+    g_autoptr(GBytes) ask = snp_cert_der(hierarchy->ask);
 
     snp_add_cert(certs, hierarchy->ark);
-    for (int lost = 0; lost < 2; lost++) {
+    for (int lost = 0; lost < 3; lost++) {
         g_autoptr(Fixture) f = fixture_new();
         g_autofree char *id = NULL;
         g_autofree char *seen = g_build_filename(f->dir, "seen.json", NULL);
@@ -496,13 +504,20 @@ test_one_number(void)
         if (lost)
             g_assert_cmpint(g_unlink(seen), ==, 0);
         id = find_id(f, CVS_COLLATERAL_CRL);
-        g_assert_true(cvs_collateral_store_remove(f->store, id, &error));
-        g_assert_no_error(error);
+        if (lost == 2) {
+            g_autofree char *name = g_strconcat(id, ".der", NULL);
+            g_autofree char *path = g_build_filename(f->dir, name, NULL);
+
+            import_bytes(f, ask, 1, NULL);
+            g_assert_cmpint(g_unlink(path), ==, 0);
+        } else {
+            g_assert_true(cvs_collateral_store_remove(f->store, id, &error));
+            g_assert_no_error(error);
+        }
         reopen(f);
         import_bytes(f, old, -1, CVS_REASON_COLLATERAL_ROLLBACK);
-        expect_list(f, 0, 0);
         import_bytes(f, new, 1, NULL);
-        expect_list(f, 1, 0);
+        expect_list(f, lost == 2 ? 2 : 1, 0);
     }
 }
 
