@@ -160,6 +160,24 @@ gather(const GPtrArray *items, GPtrArray *certs, GPtrArray *crls)
     }
 }
 
+/* A CRL that is older than what was seen, beside the one that is not: then it only adds to what is
+ * revoked, as where AMD's ARK signs one list for ASKs and one for ASVKs. */
+static gboolean
+is_beside_newer(const GPtrArray *items, const CvsCollateralItem *item, const json_t *seen)
+{
+    gboolean found = FALSE;
+
+    for (guint i = 0; item->crl && i < items->len && !found; i++) {
+        const CvsCollateralItem *other = g_ptr_array_index(items, i);
+        g_autoptr(GError) refusal = cvs_refusal_new();
+
+        found = other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+                cvs_collateral_item_compare(other, item) > 0 &&
+                cvs_collateral_seen_check(seen, other, refusal);
+    }
+    return found;
+}
+
 /* Each item found authentic, and not older than what was seen, or given its error. */
 static void
 judge_items(CvsCollateralStore *store, const GPtrArray *items, const json_t *seen)
@@ -172,11 +190,18 @@ judge_items(CvsCollateralStore *store, const GPtrArray *items, const json_t *see
         CvsCollateralItem *item = g_ptr_array_index(items, i);
         GError *refusal = cvs_refusal_new();
 
-        if (item->error == NULL &&
-            cvs_collateral_item_authenticate(item, certs, crls, store->snp_roots, store->tdx_roots,
-                                             refusal))
-            (void)cvs_collateral_seen_check(seen, item, refusal);
+        if (item->error == NULL)
+            (void)cvs_collateral_item_authenticate(item, certs, crls, store->snp_roots,
+                                                   store->tdx_roots, refusal);
         /* One that has an error already gets no reasons. */
+        (void)cvs_refusal_end(refusal, item->id, &item->error);
+    }
+    for (guint i = 0; i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+        GError *refusal = cvs_refusal_new();
+
+        if (item->error == NULL && !is_beside_newer(items, item, seen))
+            (void)cvs_collateral_seen_check(seen, item, refusal);
         (void)cvs_refusal_end(refusal, item->id, &item->error);
     }
 }
@@ -212,17 +237,51 @@ free_result(gpointer data)
     g_free(result);
 }
 
-/* The item of the store that this one would replace, or that is as new. */
+/* The newest item of the store that this one would replace, or that is as new. */
 static CvsCollateralItem *
 find_rival(const Import *import, const CvsCollateralItem *item)
+{
+    CvsCollateralItem *rival = NULL;
+
+    for (guint i = 0; i < import->here->len; i++) {
+        CvsCollateralItem *other = g_ptr_array_index(import->here, i);
+
+        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+            (rival == NULL || cvs_collateral_item_compare(other, rival) > 0))
+            rival = other;
+    }
+    return rival;
+}
+
+/* The newer one says all that the older one does: a revocation does not lapse because another list
+ * of the same issuer came later. */
+static gboolean
+covers(const CvsCollateralItem *newer, const CvsCollateralItem *older)
+{
+    STACK_OF(X509_REVOKED) *revoked = older->crl ? X509_CRL_get_REVOKED(older->crl) : NULL;
+
+    for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) {
+        const ASN1_INTEGER *serial =
+            X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i));
+        X509_REVOKED *entry = NULL;
+
+        if (X509_CRL_get0_by_serial(newer->crl, &entry, serial) == 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* What the store need not hold any more beside the item. */
+static void
+add_replaced(const Import *import, const CvsCollateralItem *item, GPtrArray *replaced)
 {
     for (guint i = 0; i < import->here->len; i++) {
         CvsCollateralItem *other = g_ptr_array_index(import->here, i);
 
-        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0)
-            return other;
+        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+            covers(item, other))
+            g_ptr_array_add(replaced, other);
     }
-    return NULL;
 }
 
 static gboolean
@@ -298,8 +357,7 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
             break;
         g_ptr_array_add(result->ids, g_strdup(item->id));
         g_ptr_array_add(written, g_steal_pointer(&name));
-        if (rival)
-            g_ptr_array_add(rivals, rival);
+        add_replaced(import, item, rivals);
         result->added++;
     }
     for (guint i = 0; !ok && i < written->len; i++)

@@ -521,6 +521,41 @@ test_one_number(void)
     }
 }
 
+/* AMD has a list of revoked ASKs and one of ASVKs, both the ARK's: the one that is newer must not
+ * end what the other says. One that says both takes the place of both. */
+static void
+test_two_lists(void)
+{
+    g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(Fixture) f = fixture_new();
+    g_autoptr(GBytes) ask = snp_cert_der(hierarchy->ask);
+    static const struct {
+        long number;
+        gboolean revoked;
+        guint left;
+        guint bad;
+    } lists[] = {{1, TRUE, 2, 1}, {2, FALSE, 3, 1}, {3, FALSE, 3, 1}, {4, TRUE, 2, 1}};
+
+    snp_add_cert(certs, hierarchy->ark);
+    cvs_snp_roots_add_test(f->snp_roots, certs);
+    import_bytes(f, ask, 1, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autoptr(X509_CRL) crl = snp_make_crl(
+            hierarchy->ark, hierarchy->ark_key, SNP_MAKER_NOW - 100 + (gint64)i,
+            SNP_MAKER_NOW + 86400, lists[i].number,
+            lists[i].revoked ? ASN1_INTEGER_get(X509_get0_serialNumber(hierarchy->ask)) : 0, FALSE);
+        g_autoptr(GBytes) bytes = crl_bytes(crl);
+
+        g_test_message("list %ld", lists[i].number);
+        import_bytes(f, bytes, 1, NULL);
+        reopen(f);
+        /* Bad is the ASK, and it alone. */
+        expect_list(f, lists[i].left, lists[i].bad);
+    }
+    import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
+}
+
 /* Several versions in one file: the newest is taken, and takes the place of the one that is there.
  */
 static void
@@ -683,6 +718,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/collateral-store/test-roots", test_test_roots);
     g_test_add_func("/tee/collateral-store/crls", test_crls);
     g_test_add_func("/tee/collateral-store/one-number", test_one_number);
+    g_test_add_func("/tee/collateral-store/two-lists", test_two_lists);
     g_test_add_func("/tee/collateral-store/versions", test_versions);
     g_test_add_func("/tee/collateral-store/damage", test_damage);
     g_test_add_func("/tee/collateral-store/remove", test_remove);
