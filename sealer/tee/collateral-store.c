@@ -172,7 +172,6 @@ is_beside_newer(const GPtrArray *items, const CvsCollateralItem *item, const jso
         g_autoptr(GError) refusal = cvs_refusal_new();
 
         found = other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
-                cvs_collateral_item_compare(other, item) > 0 &&
                 cvs_collateral_seen_check(seen, other, refusal);
     }
     return found;

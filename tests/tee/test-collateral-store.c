@@ -521,6 +521,40 @@ test_one_number(void)
     }
 }
 
+/* All files of the one into the other; how many. */
+static int
+copy_folder(const char *from, const char *to)
+{
+    g_autoptr(GDir) dir = g_dir_open(from, 0, NULL);
+    const char *name = NULL;
+    int n = 0;
+
+    for (; (name = g_dir_read_name(dir)) != NULL; n++) {
+        g_autofree char *source = g_build_filename(from, name, NULL);
+        g_autofree char *target = g_build_filename(to, name, NULL);
+        g_autofree char *text = NULL;
+        gsize size = 0;
+
+        g_assert_true(g_file_get_contents(source, &text, &size, NULL));
+        g_assert_true(g_file_set_contents(target, text, (gssize)size, NULL));
+    }
+    return n;
+}
+
+static void
+remove_folder(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name = NULL;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        g_assert_cmpint(g_unlink(file), ==, 0);
+    }
+    g_assert_cmpint(g_rmdir(path), ==, 0);
+}
+
 /* AMD has a list of revoked ASKs and one of ASVKs, both the ARK's: the one that is newer must not
  * end what the other says. One that says both takes the place of both. */
 static void
@@ -530,6 +564,9 @@ test_two_lists(void)
     g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(GBytes) ask = snp_cert_der(hierarchy->ask);
+    g_autofree char *kept = g_dir_make_tmp("cvmseal-kept-XXXXXX", NULL);
+    g_autofree char *seen = NULL;
+    g_autofree char *id = NULL;
     static const struct {
         long number;
         gboolean revoked;
@@ -552,8 +589,20 @@ test_two_lists(void)
         reopen(f);
         /* Bad is the ASK, and it alone. */
         expect_list(f, lists[i].left, lists[i].bad);
+        import_bytes(f, bytes, 0, NULL);
+        if (i == 2)
+            g_assert_cmpint(copy_folder(f->dir, kept), ==, 4);
     }
     import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
+
+    /* Both older ones put back by hand, without the newest: neither vouches for the other. */
+    id = find_id(f, CVS_COLLATERAL_CRL);
+    g_assert_true(cvs_collateral_store_remove(f->store, id, NULL));
+    seen = g_build_filename(kept, "seen.json", NULL);
+    g_assert_cmpint(g_unlink(seen), ==, 0);
+    g_assert_cmpint(copy_folder(kept, f->dir), ==, 3);
+    expect_list(f, 3, 3);
+    remove_folder(kept);
 }
 
 /* Several versions in one file: the newest is taken, and takes the place of the one that is there.
