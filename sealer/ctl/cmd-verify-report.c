@@ -187,7 +187,8 @@ read_roots(Run *run, GError **error)
         return TRUE;
     certs = cvs_test_roots_load(roots_dir, &found);
     if (certs == NULL) {
-        if (g_error_matches(found, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
+        if (g_error_matches(found, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY) ||
+            !g_file_test(roots_dir, G_FILE_TEST_IS_DIR))
             found->code = CVS_ERROR_INVALID_ARGUMENT;
         /* Asked for all the same, and the output has to say so. */
         certs = cvs_x509_certs_new();

@@ -400,6 +400,9 @@ cvs_profile_parse(const char *name, const char *file, const void *data, gsize si
                     "%s has %zu bytes; a profile has at most %d", file, size, CVS_PROFILE_SIZE_MAX);
         return NULL;
     }
+    /* No bytes may come without an address. */
+    if (size == 0)
+        data = "";
     /* Stops at a NUL too. */
     if (!g_utf8_validate_len(data, size, &end)) {
         gsize offset = (gsize)(end - (const char *)data);
@@ -468,7 +471,7 @@ cvs_profile_load(const char *const *folders, const char *name, GError **error)
             continue;
         data = g_bytes_get_data(bytes, &size);
         path = g_build_filename(folders[i], file, NULL);
-        return cvs_profile_parse(name, path, data ? data : "", size, error);
+        return cvs_profile_parse(name, path, data, size, error);
     }
 
     searched = g_strjoinv(", ", (char **)folders);

@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hex.h"
-#include "base/json.h"
 #include "base/lock.h"
+#include "tee/collateral-seen.h"
 #include "tee/refusal.h"
 
 #include <dirent.h>
@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEN_FILE "seen.json"
-#define SEEN_VERSION 1
-#define SEEN_MAX (256 * 1024)
 #define LOCK_NAME "collateral"
 #define LOCK_TIMEOUT_MS 10000
 #define FILE_MODE 0644
@@ -142,64 +139,6 @@ load_files(CvsCollateralStore *store, GError **error)
     return g_steal_pointer(&items);
 }
 
-/* Series to highest number. What is damaged is taken for nothing seen: whoever can damage the file
- * can also remove it. */
-static json_t *
-load_seen(CvsCollateralStore *store)
-{
-    g_autoptr(GBytes) bytes = cvs_file_read(store->dir, SEEN_FILE, SEEN_MAX, NULL);
-    g_autoptr(json_t) json = bytes ? cvs_json_parse(g_bytes_get_data(bytes, NULL),
-                                                    g_bytes_get_size(bytes), SEEN_FILE, NULL)
-                                   : NULL;
-    json_t *seen = json_object_get(json, "seen");
-    json_t *clean = json_object();
-    const char *series = NULL;
-    json_t *value = NULL;
-
-    if (json_integer_value(json_object_get(json, "version")) != SEEN_VERSION)
-        return clean;
-    json_object_foreach (seen, series, value) {
-        const char *number = json_string_value(value);
-
-        if (number && *number && strspn(number, "0123456789abcdef") == strlen(number))
-            (void)json_object_set(clean, series, value);
-    }
-    return clean;
-}
-
-static gboolean
-save_seen(CvsCollateralStore *store, json_t *seen, GError **error)
-{
-    g_autoptr(json_t) json = json_pack("{s:i, s:O}", "version", SEEN_VERSION, "seen", seen);
-    g_autofree char *text = cvs_json_canonical(json);
-
-    return cvs_file_write(store->dir, SEEN_FILE, text, strlen(text), FILE_MODE, CVS_WRITE_REPLACE,
-                          error);
-}
-
-static void
-note_seen(json_t *seen, const CvsCollateralItem *item)
-{
-    const char *known = json_string_value(json_object_get(seen, item->series));
-
-    if (item->number && (known == NULL || cvs_collateral_number_compare(known, item->number) < 0))
-        (void)json_object_set_new(seen, item->series, json_string(item->number));
-}
-
-/* FALSE with a reason if a newer one was taken in before. */
-static gboolean
-check_seen(const json_t *seen, const CvsCollateralItem *item, GError *refusal)
-{
-    const char *known = json_string_value(json_object_get(seen, item->series));
-
-    if (item->number == NULL || known == NULL ||
-        cvs_collateral_number_compare(item->number, known) >= 0)
-        return TRUE;
-    cvs_error_add_reason(refusal, CVS_REASON_COLLATERAL_ROLLBACK, item->number, known,
-                         "%s is older than one that was already seen", item->id);
-    return FALSE;
-}
-
 /* Certificates and CRLs of the items that are not known to be wrong. */
 static void
 gather(const GPtrArray *items, GPtrArray *certs, GPtrArray *crls)
@@ -221,6 +160,23 @@ gather(const GPtrArray *items, GPtrArray *certs, GPtrArray *crls)
     }
 }
 
+/* A CRL that is older than what was seen, beside the one that is not: then it only adds to what is
+ * revoked, as where AMD's ARK signs one list for ASKs and one for ASVKs. */
+static gboolean
+is_beside_newer(const GPtrArray *items, const CvsCollateralItem *item, const json_t *seen)
+{
+    gboolean found = FALSE;
+
+    for (guint i = 0; item->crl && i < items->len && !found; i++) {
+        const CvsCollateralItem *other = g_ptr_array_index(items, i);
+        g_autoptr(GError) refusal = cvs_refusal_new();
+
+        found = other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+                cvs_collateral_seen_check(seen, other, refusal);
+    }
+    return found;
+}
+
 /* Each item found authentic, and not older than what was seen, or given its error. */
 static void
 judge_items(CvsCollateralStore *store, const GPtrArray *items, const json_t *seen)
@@ -233,11 +189,18 @@ judge_items(CvsCollateralStore *store, const GPtrArray *items, const json_t *see
         CvsCollateralItem *item = g_ptr_array_index(items, i);
         GError *refusal = cvs_refusal_new();
 
-        if (item->error == NULL &&
-            cvs_collateral_item_authenticate(item, certs, crls, store->snp_roots, store->tdx_roots,
-                                             refusal))
-            (void)check_seen(seen, item, refusal);
+        if (item->error == NULL)
+            (void)cvs_collateral_item_authenticate(item, certs, crls, store->snp_roots,
+                                                   store->tdx_roots, refusal);
         /* One that has an error already gets no reasons. */
+        (void)cvs_refusal_end(refusal, item->id, &item->error);
+    }
+    for (guint i = 0; i < items->len; i++) {
+        CvsCollateralItem *item = g_ptr_array_index(items, i);
+        GError *refusal = cvs_refusal_new();
+
+        if (item->error == NULL && !is_beside_newer(items, item, seen))
+            (void)cvs_collateral_seen_check(seen, item, refusal);
         (void)cvs_refusal_end(refusal, item->id, &item->error);
     }
 }
@@ -246,7 +209,7 @@ GPtrArray *
 cvs_collateral_store_list(CvsCollateralStore *store, GError **error)
 {
     g_autoptr(GPtrArray) items = load_files(store, error);
-    g_autoptr(json_t) seen = load_seen(store);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
 
     if (items)
         judge_items(store, items, seen);
@@ -273,17 +236,51 @@ free_result(gpointer data)
     g_free(result);
 }
 
-/* The item of the store that this one would replace, or that is as new. */
+/* The newest item of the store that this one would replace, or that is as new. */
 static CvsCollateralItem *
 find_rival(const Import *import, const CvsCollateralItem *item)
+{
+    CvsCollateralItem *rival = NULL;
+
+    for (guint i = 0; i < import->here->len; i++) {
+        CvsCollateralItem *other = g_ptr_array_index(import->here, i);
+
+        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+            (rival == NULL || cvs_collateral_item_compare(other, rival) > 0))
+            rival = other;
+    }
+    return rival;
+}
+
+/* The newer one says all that the older one does: a revocation does not lapse because another list
+ * of the same issuer came later. */
+static gboolean
+covers(const CvsCollateralItem *newer, const CvsCollateralItem *older)
+{
+    STACK_OF(X509_REVOKED) *revoked = older->crl ? X509_CRL_get_REVOKED(older->crl) : NULL;
+
+    for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) {
+        const ASN1_INTEGER *serial =
+            X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i));
+        X509_REVOKED *entry = NULL;
+
+        if (X509_CRL_get0_by_serial(newer->crl, &entry, serial) == 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* What the store need not hold any more beside the item. */
+static void
+add_replaced(const Import *import, const CvsCollateralItem *item, GPtrArray *replaced)
 {
     for (guint i = 0; i < import->here->len; i++) {
         CvsCollateralItem *other = g_ptr_array_index(import->here, i);
 
-        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0)
-            return other;
+        if (other->error == NULL && g_strcmp0(other->series, item->series) == 0 &&
+            covers(item, other))
+            g_ptr_array_add(replaced, other);
     }
-    return NULL;
 }
 
 static gboolean
@@ -310,7 +307,7 @@ check_items(const Import *import, const GPtrArray *items, const char *name, GErr
         if (!cvs_collateral_item_authenticate(item, import->certs, import->crls,
                                               import->store->snp_roots, import->store->tdx_roots,
                                               refusal) ||
-            !check_seen(import->seen, item, refusal))
+            !cvs_collateral_seen_check(import->seen, item, refusal))
             continue;
         rival = find_rival(import, item);
         if (rival && item->cert == NULL && cvs_collateral_item_compare(item, rival) < 0)
@@ -340,8 +337,8 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
     gboolean ok = TRUE;
 
     for (guint i = 0; i < items->len; i++)
-        note_seen(import->seen, g_ptr_array_index(items, i));
-    ok = save_seen(import->store, import->seen, error);
+        cvs_collateral_seen_note(import->seen, g_ptr_array_index(items, i));
+    ok = cvs_collateral_seen_save(import->store->dir, import->seen, error);
     for (guint i = 0; ok && i < items->len; i++) {
         CvsCollateralItem *item = g_ptr_array_index(items, i);
         CvsCollateralItem *rival = find_rival(import, item);
@@ -359,8 +356,7 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
             break;
         g_ptr_array_add(result->ids, g_strdup(item->id));
         g_ptr_array_add(written, g_steal_pointer(&name));
-        if (rival)
-            g_ptr_array_add(rivals, rival);
+        add_replaced(import, item, rivals);
         result->added++;
     }
     for (guint i = 0; !ok && i < written->len; i++)
@@ -466,7 +462,8 @@ cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollateralInput 
     here = cvs_collateral_store_list(store, error);
     if (here == NULL)
         return FALSE;
-    seen = load_seen(store);
+    seen = cvs_collateral_seen_load(store->dir);
+    cvs_collateral_seen_note_all(seen, here);
     import.here = here;
     import.seen = seen;
     gather(here, certs, crls);
@@ -494,13 +491,27 @@ cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollateralInput 
     return TRUE;
 }
 
+/* What is removed must not be forgotten with it. */
+static gboolean
+keep_seen(CvsCollateralStore *store, GError **error)
+{
+    g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) more = json_deep_copy(seen);
+
+    if (items == NULL)
+        return FALSE;
+    cvs_collateral_seen_note_all(more, items);
+    return json_equal(seen, more) || cvs_collateral_seen_save(store->dir, more, error);
+}
+
 gboolean
 cvs_collateral_store_remove(CvsCollateralStore *store, const char *id, GError **error)
 {
     g_autoptr(CvsLock) lock = cvs_lock_take(store->dir, LOCK_NAME, LOCK_TIMEOUT_MS, error);
     static const char *const endings[] = {".der", ".json"};
 
-    if (lock == NULL)
+    if (lock == NULL || !keep_seen(store, error))
         return FALSE;
     for (gsize i = 0; is_id(id) && i < G_N_ELEMENTS(endings); i++) {
         g_autofree char *name = g_strconcat(id, endings[i], NULL);
@@ -557,30 +568,17 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
     return items != NULL;
 }
 
-/* The lower of the two, since the documents of one date may come on two days. */
-static guint32
-evaluation_seen(const json_t *seen, const char *fmspc)
-{
-    g_autofree char *info = cvs_collateral_tcb_series(NULL, "TDX", fmspc);
-    g_autofree char *identity = cvs_collateral_tcb_series(NULL, "TD_QE", NULL);
-    const char *of_info = json_string_value(json_object_get(seen, info));
-    const char *of_identity = json_string_value(json_object_get(seen, identity));
-    guint64 a = of_info ? g_ascii_strtoull(of_info, NULL, 16) : 0;
-    guint64 b = of_identity ? g_ascii_strtoull(of_identity, NULL, 16) : a;
-
-    return (guint32)MIN(MIN(a, b), G_MAXUINT32);
-}
-
 gboolean
 cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
                                  CvsEvidence *evidence, GError **error)
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
-    g_autoptr(json_t) seen = load_seen(store);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
     g_autofree char *digits = fmspc ? cvs_hex_encode(fmspc, 6) : NULL;
 
     if (items == NULL)
         return FALSE;
+    cvs_collateral_seen_note_all(seen, items);
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
 
@@ -591,6 +589,7 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
         add_to(item, evidence);
     }
     if (digits)
-        evidence->evaluation_seen = MAX(evidence->evaluation_seen, evaluation_seen(seen, digits));
+        evidence->evaluation_seen =
+            MAX(evidence->evaluation_seen, cvs_collateral_seen_evaluation(seen, digits));
     return TRUE;
 }

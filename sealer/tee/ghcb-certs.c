@@ -55,12 +55,6 @@ find_known(const guint8 guid[static GUID_SIZE])
     return N_KNOWN;
 }
 
-gboolean
-cvs_ghcb_certs_detect(const void *data, gsize size)
-{
-    return size >= ENTRY_SIZE && find_known(data) != N_KNOWN;
-}
-
 /* The entries before the one that is all zero; NULL if there is no such one. */
 static GArray *
 read_entries(CvsReader *reader)
@@ -137,6 +131,24 @@ load_table(const void *data, gsize size, GError **error)
         return NULL;
     }
     return g_steal_pointer(&entries);
+}
+
+gboolean
+cvs_ghcb_certs_detect(const void *data, gsize size)
+{
+    g_autoptr(GArray) entries = NULL;
+
+    if (size < ENTRY_SIZE)
+        return FALSE;
+    /* Also where the rest is damaged: what is wrong with it is then said in its own terms. */
+    if (find_known(data) != N_KNOWN)
+        return TRUE;
+    entries = load_table(data, size, NULL);
+    for (guint i = 0; entries && i < entries->len; i++) {
+        if (find_known(g_array_index(entries, Entry, i).guid) != N_KNOWN)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 gboolean

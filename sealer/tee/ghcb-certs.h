@@ -26,5 +26,6 @@ gboolean cvs_ghcb_certs_load(const void *data, gsize size, GPtrArray *leaves, GE
 gboolean cvs_ghcb_certs_load_issuers(const void *data, gsize size, GPtrArray *certs,
                                      GError **error);
 
-/* The bytes begin with an entry of a known GUID: to tell a table from DER and PEM. */
+/* The bytes begin with an entry of a known GUID, or are a whole table that has one: hosts put
+ * entries of their own anywhere. To tell a table from DER and PEM. */
 gboolean cvs_ghcb_certs_detect(const void *data, gsize size);

@@ -50,7 +50,8 @@ verify_snp(Run *run, const void *report, gsize size, GError **error)
                                .certs = input->evidence->certs,
                                .host_leaves = input->evidence->host_leaves,
                                .crls = input->evidence->crls,
-                               .at = input->at};
+                               .at = input->at,
+                               .grace = input->grace};
     g_autoptr(GError) found = NULL;
 
     (void)cvs_snp_verify(verifier, &evidence, NULL, &run->claims, &found);

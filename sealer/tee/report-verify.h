@@ -23,7 +23,7 @@ typedef struct {
     CvsSnpRoots *snp_roots;
     CvsTdxRoots *tdx_roots;
     gint64 at;                 /* seconds since 1970 */
-    gint64 grace;              /* as in tdx-verify.h */
+    gint64 grace;              /* as in snp-verify.h and tdx-verify.h */
     const guint8 *report_data; /* CVS_REPORT_DATA_SIZE bytes that REPORT_DATA must be; or NULL */
 } CvsReportInput;
 

@@ -106,6 +106,44 @@ tcb_is_reported(const CvsSnpLeaf *leaf, const CvsSnpReport *report)
     return cvs_snp_tcb_equal(&leaf->tcb, &reported);
 }
 
+static gboolean
+signature_holds(const CvsSnpReport *report, const void *signed_bytes, X509 *cert)
+{
+    g_autoptr(EVP_MD_CTX) ctx = EVP_MD_CTX_new();
+    g_autoptr(ECDSA_SIG) sig = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(report->signature_r, sizeof report->signature_r, NULL);
+    BIGNUM *s = BN_bin2bn(report->signature_s, sizeof report->signature_s, NULL);
+    EVP_PKEY *key = X509_get0_pubkey(cert);
+    guint8 *der = NULL;
+    int size = 0;
+    gboolean ok = FALSE;
+
+    if (ctx == NULL || sig == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(sig, r, s) != 1)
+        g_error("OpenSSL is out of memory");
+    size = i2d_ECDSA_SIG(sig, &der);
+    ok = size > 0 && key && EVP_PKEY_is_a(key, "EC") &&
+         EVP_DigestVerifyInit_ex(ctx, NULL, "SHA384", NULL, NULL, key, NULL) == 1 &&
+         EVP_DigestVerify(ctx, der, (gsize)size, signed_bytes, CVS_SNP_SIGNED_SIZE) == 1;
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return ok;
+}
+
+/* Of two leaves that say the same: the one whose key signed the report goes before, then the one
+ * whose time it is. Leaves are certified anew with other dates, and a provider's VLEK with another
+ * key. */
+static gboolean
+is_better_leaf(const Run *run, X509 *one, X509 *other)
+{
+    gboolean one_signed = signature_holds(&run->report, run->evidence->report, one);
+    gboolean other_signed = signature_holds(&run->report, run->evidence->report, other);
+
+    if (one_signed != other_signed)
+        return one_signed;
+    return cvs_x509_is_in_time(one, run->evidence->at) &&
+           !cvs_x509_is_in_time(other, run->evidence->at);
+}
+
 /* Several leaves may be at hand: of all kinds, chips and TCBs that a store holds. */
 static void
 consider_leaf(Run *run, X509 *cert, int *best)
@@ -120,7 +158,7 @@ consider_leaf(Run *run, X509 *cert, int *best)
     if (cvs_snp_leaf_parse(cert, &leaf, NULL))
         score += (hwid_is_chip_id(&leaf, &run->report) ? 4 : 0) +
                  (tcb_is_reported(&leaf, &run->report) ? 2 : 0);
-    if (score > *best) {
+    if (score > *best || (score == *best && is_better_leaf(run, cert, run->cert))) {
         *best = score;
         run->cert = cert;
     }
@@ -363,29 +401,6 @@ check_tcb(Run *run)
                          seen, wanted);
 }
 
-static gboolean
-signature_holds(const CvsSnpReport *report, const void *signed_bytes, X509 *cert)
-{
-    g_autoptr(EVP_MD_CTX) ctx = EVP_MD_CTX_new();
-    g_autoptr(ECDSA_SIG) sig = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(report->signature_r, sizeof report->signature_r, NULL);
-    BIGNUM *s = BN_bin2bn(report->signature_s, sizeof report->signature_s, NULL);
-    EVP_PKEY *key = X509_get0_pubkey(cert);
-    guint8 *der = NULL;
-    int size = 0;
-    gboolean ok = FALSE;
-
-    if (ctx == NULL || sig == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(sig, r, s) != 1)
-        g_error("OpenSSL is out of memory");
-    size = i2d_ECDSA_SIG(sig, &der);
-    ok = size > 0 && key && EVP_PKEY_is_a(key, "EC") &&
-         EVP_DigestVerifyInit_ex(ctx, NULL, "SHA384", NULL, NULL, key, NULL) == 1 &&
-         EVP_DigestVerify(ctx, der, (gsize)size, signed_bytes, CVS_SNP_SIGNED_SIZE) == 1;
-    OPENSSL_free(der);
-    ERR_clear_error();
-    return ok;
-}
-
 static void
 check_signature(Run *run)
 {
@@ -446,9 +461,9 @@ cvs_snp_verify(CvsSnpVerifier *verifier, const CvsSnpEvidence *evidence, CvsSnpR
     }
     check_line(&run);
     if (run.path)
-        run.crl_status = cvs_x509_check_crls(g_ptr_array_index(run.path, 1),
-                                             g_ptr_array_index(run.path, 2), evidence->crls,
-                                             evidence->at, verifier->memo, &run.crl, run.refusal);
+        run.crl_status = cvs_x509_check_crls_in_grace(
+            g_ptr_array_index(run.path, 1), g_ptr_array_index(run.path, 2), evidence->crls,
+            evidence->at, evidence->grace, verifier->memo, &run.crl, NULL, run.refusal);
     if (run.leaf_ok) {
         check_chip(&run);
         check_tcb(&run);

@@ -31,9 +31,13 @@ typedef struct {
     const GPtrArray *host_leaves; /* X509* from the host (ghcb-certs.h): leaves only; or NULL */
     const GPtrArray *crls;        /* X509_CRL*; or NULL */
     gint64 at;                    /* seconds since 1970 */
+    gint64 grace; /* seconds for which a CRL is still taken after its end; certificates have none */
 } CvsSnpEvidence;
 
-/* TRUE if nothing was found against the report. FALSE with BadFormat for a report that cannot be
+/* Of several leaves the one counts that fits the report best: by kind, chip and TCB, then by its
+ * key's signature, then by its dates; not by its place.
+ *
+ * TRUE if nothing was found against the report. FALSE with BadFormat for a report that cannot be
  * parsed; else with the code of tee/refusal.h and a reason for each fault:
  *
  *   CollateralMissing            no leaf of the kind that signed; the report stays unproven

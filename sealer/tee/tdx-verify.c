@@ -193,28 +193,17 @@ check_leaf(Run *run)
     run->path = chain_of(run, run->leaf, 3);
 }
 
-/* As cvs_x509_check_crls(), with the grace, and with claims if there is a prefix for them. */
+/* With the grace, and with claims if there is a prefix for them. */
 static CvsCrlStatus
 check_crls(Run *run, X509 *cert, X509 *issuer, const char *prefix)
 {
     const CvsTdxEvidence *evidence = run->evidence;
-    GError *found = cvs_refusal_new();
     X509_CRL *crl = NULL;
-    CvsCrlStatus status = cvs_x509_check_crls(cert, issuer, evidence->crls, evidence->at,
-                                              run->verifier->memo, &crl, found);
-    const GPtrArray *reasons = cvs_error_get_reasons(found);
-    gboolean in_grace = status == CVS_CRL_STALE && crl &&
-                        evidence->at > cvs_x509_crl_next_update(crl) &&
-                        evidence->at - cvs_x509_crl_next_update(crl) <= evidence->grace;
+    gboolean in_grace = FALSE;
+    CvsCrlStatus status =
+        cvs_x509_check_crls_in_grace(cert, issuer, evidence->crls, evidence->at, evidence->grace,
+                                     run->verifier->memo, &crl, &in_grace, run->refusal);
 
-    for (guint i = 0; i < reasons->len; i++) {
-        const CvsReason *reason = g_ptr_array_index(reasons, i);
-
-        if (!(in_grace && g_str_equal(reason->code, CVS_REASON_CRL_STALE)))
-            cvs_error_add_reason(run->refusal, reason->code, reason->seen, reason->wanted, "%s",
-                                 reason->detail);
-    }
-    g_error_free(found);
     run->in_grace |= in_grace;
     if (prefix) {
         g_autofree char *number_name = g_strconcat(prefix, ".number", NULL);
@@ -290,7 +279,8 @@ check_times(Run *run, const CvsCollateral *document, const char *what)
 }
 
 /* Signed by a TCB signer below the root. Several signers' certificates may be at hand: Intel has
- * renewed them around one key. FALSE: not authentic, and its contents mean nothing. */
+ * renewed them around one key, and the one counts whose time it is. FALSE: not authentic, and its
+ * contents mean nothing. */
 static gboolean
 check_authentic(Run *run, const CvsCollateral *document, const char *reason, const char *what)
 {
@@ -299,14 +289,18 @@ check_authentic(Run *run, const CvsCollateral *document, const char *reason, con
     g_autoptr(GPtrArray) path = NULL;
     X509 *signer = NULL;
     gboolean any = FALSE;
+    gboolean in_time = FALSE; /* the signer */
 
-    for (guint i = 0; i < run->certs->len && signer == NULL; i++) {
+    for (guint i = 0; i < run->certs->len && !in_time; i++) {
         X509 *cert = g_ptr_array_index(run->certs, i);
 
         if (!name_has(cert, SIGNER_NAME))
             continue;
         any = TRUE;
-        if (cvs_p256_verify(X509_get0_pubkey(cert), raw, size, document->signature))
+        in_time = cvs_x509_is_in_time(cert, run->evidence->at);
+        if (!cvs_p256_verify(X509_get0_pubkey(cert), raw, size, document->signature))
+            in_time = FALSE;
+        else if (signer == NULL || in_time)
             signer = cert;
     }
     if (!any) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tee/x509-crl.h"
 #include "base/error.h"
+#include "tee/refusal.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -141,4 +142,30 @@ cvs_x509_check_crls(X509 *cert, X509 *issuer, const GPtrArray *crls, gint64 at, 
     if (bad)
         return CVS_CRL_BAD;
     return newest == NULL ? CVS_CRL_NONE : fresh ? CVS_CRL_FRESH : CVS_CRL_STALE;
+}
+
+CvsCrlStatus
+cvs_x509_check_crls_in_grace(X509 *cert, X509 *issuer, const GPtrArray *crls, gint64 at,
+                             gint64 grace, CvsX509Memo *memo, X509_CRL **ret_crl,
+                             gboolean *ret_in_grace, GError *refusal)
+{
+    g_autoptr(GError) found = cvs_refusal_new();
+    X509_CRL *crl = NULL;
+    CvsCrlStatus status = cvs_x509_check_crls(cert, issuer, crls, at, memo, &crl, found);
+    const GPtrArray *reasons = cvs_error_get_reasons(found);
+    gboolean in_grace = status == CVS_CRL_STALE && crl && at > cvs_x509_crl_next_update(crl) &&
+                        at - cvs_x509_crl_next_update(crl) <= grace;
+
+    for (guint i = 0; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        if (!(in_grace && g_str_equal(reason->code, CVS_REASON_CRL_STALE)))
+            cvs_error_add_reason(refusal, reason->code, reason->seen, reason->wanted, "%s",
+                                 reason->detail);
+    }
+    if (ret_crl)
+        *ret_crl = crl;
+    if (ret_in_grace)
+        *ret_in_grace = in_grace;
+    return status;
 }

@@ -27,3 +27,9 @@ const char *cvs_crl_status_name(CvsCrlStatus status);
  * ret_crl, if not NULL, is the one that counted (the newest authentic), borrowed, or NULL. */
 CvsCrlStatus cvs_x509_check_crls(X509 *cert, X509 *issuer, const GPtrArray *crls, gint64 at,
                                  CvsX509Memo *memo, X509_CRL **ret_crl, GError *refusal);
+/* The same, but without the reason CrlStale where the newest CRL ended at most grace seconds ago;
+ * then the status is CVS_CRL_STALE all the same. ret_in_grace, if not NULL, says so. */
+CvsCrlStatus cvs_x509_check_crls_in_grace(X509 *cert, X509 *issuer, const GPtrArray *crls,
+                                          gint64 at, gint64 grace, CvsX509Memo *memo,
+                                          X509_CRL **ret_crl, gboolean *ret_in_grace,
+                                          GError *refusal);

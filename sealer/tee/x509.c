@@ -224,6 +224,12 @@ cvs_x509_not_after(const X509 *cert)
     return cvs_x509_seconds(X509_get0_notAfter(cert));
 }
 
+gboolean
+cvs_x509_is_in_time(const X509 *cert, gint64 at)
+{
+    return cvs_x509_not_before(cert) <= at && at <= cvs_x509_not_after(cert);
+}
+
 char *
 cvs_x509_display_name(const X509 *cert)
 {

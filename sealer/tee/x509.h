@@ -35,6 +35,8 @@ char *cvs_x509_issuer_common_name(const X509 *cert);
 gint64 cvs_x509_seconds(const ASN1_TIME *time);
 gint64 cvs_x509_not_before(const X509 *cert);
 gint64 cvs_x509_not_after(const X509 *cert);
+/* The time lies within the certificate's own validity, bounds included. */
+gboolean cvs_x509_is_in_time(const X509 *cert, gint64 at);
 
 /* For messages: the common name, or words that say that there is none (NULL allowed); a time as
  * ISO 8601 in UTC. */

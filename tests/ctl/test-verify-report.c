@@ -645,6 +645,7 @@ test_policy(void)
     g_autofree char *strict = NULL;
     g_autofree char *grace = NULL;
     g_autofree char *bad = NULL;
+    g_autofree char *empty = NULL;
     g_autofree char *no_test = NULL;
     g_autoptr(Folder) roots = folder_new();
 
@@ -671,6 +672,13 @@ test_policy(void)
     no_test = folder_write(folder, "roots.policy", BASE "[TEE]\nAllowTestRoots=no\n", -1);
     expect("refused", "TestRoots", GOOD GOOD_LEAF " --certs :" MILAN " --policy %s --roots %s",
            no_test, roots->dir);
+    /* The list of 2025-05-06 was to be replaced by 2026-05-12, 50 days before. */
+    expect("refused", "CrlStale",
+           GOOD GOOD_LEAF " --certs :" MILAN " --crl :snp/roots/milan_crl.pem");
+    expect("accepted", "",
+           GOOD GOOD_LEAF " --certs :" MILAN " --crl :snp/roots/milan_crl.pem --policy %s", grace);
+    empty = folder_write(folder, "empty.policy", "", 0);
+    expect("malformed", "Malformed", GOOD GOOD_LEAF " --certs :" MILAN " --policy %s", empty);
     bad = folder_write(folder, "bad.policy", BASE "[Nonsense]\n", -1);
     expect("malformed", "Malformed", GOOD GOOD_LEAF " --certs :" MILAN " --policy %s", bad);
 }
@@ -700,6 +708,7 @@ test_usage(void)
         "--collateral /no/such/file :snp/reports/milan-v3.report.bin",
         "--crl /no/such/file :snp/reports/milan-v3.report.bin",
         "--roots /no/such/folder :snp/reports/milan-v3.report.bin",
+        "--roots :snp/reports/milan-v3.report.bin :snp/reports/milan-v3.report.bin",
         "--unknown :snp/reports/milan-v3.report.bin",
         "/no/such/file",
         "/",

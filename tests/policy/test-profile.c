@@ -267,6 +267,12 @@ test_bytes(void)
 
     memcpy(large, "[Registers]\nPCRs=7\n", 19);
 
+    /* As GBytes gives an empty file. */
+    g_assert_null(cvs_profile_parse("x", "f", NULL, 0, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    g_assert_cmpstr(error->message, ==, "f:1: the key PCRs is missing in the group [Registers]");
+    g_clear_error(&error);
+
     g_assert_null(cvs_profile_parse("x", "f", nul, sizeof nul - 1, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
     g_assert_cmpstr(error->message, ==, "f:3: a NUL byte; a profile is text");

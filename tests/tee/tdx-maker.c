@@ -534,6 +534,17 @@ make_qe_identity(const TdxMaker *maker, const Platform *p)
                   maker->wrong_qe_signature ? p->stranger : p->signer.key);
 }
 
+/* As Intel does: another certificate of the same key. */
+static X509 *
+make_old_signer(const TdxMaker *maker, const Platform *p)
+{
+    X509 *cert = X509_dup(p->signer.cert);
+
+    ok(cert && ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)maker->old_signer_to) != NULL);
+    ok(X509_sign(cert, p->root.key, EVP_sha256()) > 0);
+    return cert;
+}
+
 TdxEvidence *
 tdx_maker_make(TdxMaker *maker)
 {
@@ -548,6 +559,9 @@ tdx_maker_make(TdxMaker *maker)
     ok(X509_up_ref(p.root.cert) == 1 && X509_up_ref(p.signer.cert) == 1);
     g_ptr_array_add(roots, p.root.cert);
     g_ptr_array_add(evidence->certs, p.signer.cert);
+    if (maker->old_signer_to)
+        g_ptr_array_insert(evidence->certs, maker->old_signer_last ? -1 : 0,
+                           make_old_signer(maker, &p));
     cvs_tdx_roots_add_test(evidence->roots, roots);
     tdx_evidence_set_quote(evidence, quote);
     evidence->tcb_info = cvs_tcb_info_parse(tcb_info, strlen(tcb_info), &error);

@@ -34,6 +34,8 @@ struct _TdxMaker {
     gboolean leaf_by_root;  /* no CA between */
     gboolean wrong_pck_key; /* the QE report is signed by another key */
     gboolean wrong_attestation_key;
+    gint64 old_signer_to; /* if not 0, there is an older certificate of the signer's key, to then */
+    gboolean old_signer_last;
     /* the collateral */
     char *tcb_id;
     char *qe_id;

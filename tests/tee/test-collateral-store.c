@@ -311,7 +311,9 @@ test_tdx(void)
     g_autoptr(Fixture) f = fixture_new();
     g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
     g_autoptr(CvsEvidence) none = cvs_evidence_new();
+    g_autoptr(CvsEvidence) again = cvs_evidence_new();
     g_autofree char *identity = NULL;
+    g_autofree char *seen = NULL;
 
     if (!captures_there())
         return;
@@ -329,6 +331,11 @@ test_tdx(void)
     g_assert_cmpuint(none->tcb_infos->len, ==, 0);
     g_assert_cmpuint(none->qe_identities->len, ==, 1);
     g_assert_cmpuint(none->evaluation_seen, ==, 0);
+    /* What it holds tells, too. */
+    seen = g_build_filename(f->dir, "seen.json", NULL);
+    g_assert_cmpint(g_unlink(seen), ==, 0);
+    g_assert_true(cvs_collateral_store_collect_tdx(f->store, fmspc, again, NULL));
+    g_assert_cmpuint(again->evaluation_seen, ==, 17);
 
     /* of another platform, and with another number; the identity is one for all */
     import_capture(f, "tdx/pcs-tdx-tcbinfo-50806f000000-2023.json", 1, NULL);
@@ -461,6 +468,141 @@ test_crls(void)
     }
     /* The last one revoked the ASK. */
     import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
+}
+
+static GBytes *
+make_list(const SnpHierarchy *hierarchy, gint64 issued)
+{
+    g_autoptr(X509_CRL) crl = snp_make_crl(hierarchy->ark, hierarchy->ark_key, issued,
+                                           SNP_MAKER_NOW + 86400, 1, 0, FALSE);
+
+    return crl_bytes(crl);
+}
+
+/* Intel gives all of its lists the number 1: what is older is told by its date, also when the newer
+ * one was removed, and when what was seen is lost while the newer one is there. */
+static void
+test_one_number(void)
+{
+    g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(GBytes) old = make_list(hierarchy, SNP_MAKER_NOW - 200);
+    g_autoptr(GBytes) new = make_list(hierarchy, SNP_MAKER_NOW - 100);
+    g_autoptr(GBytes) ask = snp_cert_der(hierarchy->ask);
+
+    snp_add_cert(certs, hierarchy->ark);
+    for (int lost = 0; lost < 3; lost++) {
+        g_autoptr(Fixture) f = fixture_new();
+        g_autofree char *id = NULL;
+        g_autofree char *seen = g_build_filename(f->dir, "seen.json", NULL);
+        g_autoptr(GError) error = NULL;
+
+        cvs_snp_roots_add_test(f->snp_roots, certs);
+        import_bytes(f, old, 1, NULL);
+        import_bytes(f, new, 1, NULL);
+        import_bytes(f, old, -1, CVS_REASON_COLLATERAL_ROLLBACK);
+        if (lost)
+            g_assert_cmpint(g_unlink(seen), ==, 0);
+        id = find_id(f, CVS_COLLATERAL_CRL);
+        if (lost == 2) {
+            g_autofree char *name = g_strconcat(id, ".der", NULL);
+            g_autofree char *path = g_build_filename(f->dir, name, NULL);
+
+            import_bytes(f, ask, 1, NULL);
+            g_assert_cmpint(g_unlink(path), ==, 0);
+        } else {
+            g_assert_true(cvs_collateral_store_remove(f->store, id, &error));
+            g_assert_no_error(error);
+        }
+        reopen(f);
+        import_bytes(f, old, -1, CVS_REASON_COLLATERAL_ROLLBACK);
+        import_bytes(f, new, 1, NULL);
+        expect_list(f, lost == 2 ? 2 : 1, 0);
+    }
+}
+
+/* All files of the one into the other; how many. */
+static int
+copy_folder(const char *from, const char *to)
+{
+    g_autoptr(GDir) dir = g_dir_open(from, 0, NULL);
+    const char *name = NULL;
+    int n = 0;
+
+    for (; (name = g_dir_read_name(dir)) != NULL; n++) {
+        g_autofree char *source = g_build_filename(from, name, NULL);
+        g_autofree char *target = g_build_filename(to, name, NULL);
+        g_autofree char *text = NULL;
+        gsize size = 0;
+
+        g_assert_true(g_file_get_contents(source, &text, &size, NULL));
+        g_assert_true(g_file_set_contents(target, text, (gssize)size, NULL));
+    }
+    return n;
+}
+
+static void
+remove_folder(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name = NULL;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        g_assert_cmpint(g_unlink(file), ==, 0);
+    }
+    g_assert_cmpint(g_rmdir(path), ==, 0);
+}
+
+/* AMD has a list of revoked ASKs and one of ASVKs, both the ARK's: the one that is newer must not
+ * end what the other says. One that says both takes the place of both. */
+static void
+test_two_lists(void)
+{
+    g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
+    g_autoptr(GPtrArray) certs = cvs_x509_certs_new();
+    g_autoptr(Fixture) f = fixture_new();
+    g_autoptr(GBytes) ask = snp_cert_der(hierarchy->ask);
+    g_autofree char *kept = g_dir_make_tmp("cvmseal-kept-XXXXXX", NULL);
+    g_autofree char *seen = NULL;
+    g_autofree char *id = NULL;
+    static const struct {
+        long number;
+        gboolean revoked;
+        guint left;
+        guint bad;
+    } lists[] = {{1, TRUE, 2, 1}, {2, FALSE, 3, 1}, {3, FALSE, 3, 1}, {4, TRUE, 2, 1}};
+
+    snp_add_cert(certs, hierarchy->ark);
+    cvs_snp_roots_add_test(f->snp_roots, certs);
+    import_bytes(f, ask, 1, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autoptr(X509_CRL) crl = snp_make_crl(
+            hierarchy->ark, hierarchy->ark_key, SNP_MAKER_NOW - 100 + (gint64)i,
+            SNP_MAKER_NOW + 86400, lists[i].number,
+            lists[i].revoked ? ASN1_INTEGER_get(X509_get0_serialNumber(hierarchy->ask)) : 0, FALSE);
+        g_autoptr(GBytes) bytes = crl_bytes(crl);
+
+        g_test_message("list %ld", lists[i].number);
+        import_bytes(f, bytes, 1, NULL);
+        reopen(f);
+        /* Bad is the ASK, and it alone. */
+        expect_list(f, lists[i].left, lists[i].bad);
+        import_bytes(f, bytes, 0, NULL);
+        if (i == 2)
+            g_assert_cmpint(copy_folder(f->dir, kept), ==, 4);
+    }
+    import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
+
+    /* Both older ones put back by hand, without the newest: neither vouches for the other. */
+    id = find_id(f, CVS_COLLATERAL_CRL);
+    g_assert_true(cvs_collateral_store_remove(f->store, id, NULL));
+    seen = g_build_filename(kept, "seen.json", NULL);
+    g_assert_cmpint(g_unlink(seen), ==, 0);
+    g_assert_cmpint(copy_folder(kept, f->dir), ==, 3);
+    expect_list(f, 3, 3);
+    remove_folder(kept);
 }
 
 /* Several versions in one file: the newest is taken, and takes the place of the one that is there.
@@ -624,6 +766,8 @@ main(int argc, char **argv)
     g_test_add_func("/tee/collateral-store/rollback-at-use", test_rollback_at_use);
     g_test_add_func("/tee/collateral-store/test-roots", test_test_roots);
     g_test_add_func("/tee/collateral-store/crls", test_crls);
+    g_test_add_func("/tee/collateral-store/one-number", test_one_number);
+    g_test_add_func("/tee/collateral-store/two-lists", test_two_lists);
     g_test_add_func("/tee/collateral-store/versions", test_versions);
     g_test_add_func("/tee/collateral-store/damage", test_damage);
     g_test_add_func("/tee/collateral-store/remove", test_remove);

@@ -228,8 +228,18 @@ test_too_large(void)
 static void
 test_detect(void)
 {
+    g_autoptr(GByteArray) first = g_byte_array_new();
+
     g_assert_false(cvs_ghcb_certs_detect(NULL, 0));
     g_assert_false(cvs_ghcb_certs_detect(vcek, 16));
+    /* The host's own entries may come first; then the whole has to be a table. */
+    put_entry(first, foreign, 3 * 24, 0);
+    put_entry(first, vlek, 3 * 24, g_bytes_get_size(leaf));
+    put_end(first);
+    put_bytes(first, leaf);
+    g_assert_true(cvs_ghcb_certs_detect(first->data, first->len));
+    g_assert_cmpint(load(first, NULL), ==, 1);
+    g_assert_false(cvs_ghcb_certs_detect(first->data, first->len - 1));
     g_assert_false(cvs_ghcb_certs_detect(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf)));
 }
 

@@ -24,6 +24,7 @@ typedef struct {
     GPtrArray *host_leaves;
     GPtrArray *crls;
     gint64 at;
+    gint64 grace;
     json_t *claims;
 } World;
 
@@ -149,7 +150,8 @@ expect_with(World *world, CvsSnpRoots *roots, const char *wanted)
                                .certs = world->certs,
                                .host_leaves = world->host_leaves,
                                .crls = world->crls,
-                               .at = world->at};
+                               .at = world->at,
+                               .grace = world->grace};
 
     /* Cold and warm must not differ. */
     for (int round = 0; round < 2; round++) {
@@ -531,6 +533,43 @@ test_choice(void)
     }
 }
 
+/* Leaves that say the same differ in key and dates: the one that signed is taken, then the one
+ * whose time it is, whatever the order. */
+static void
+test_choice_among_equals(void)
+{
+    const CvsSnpCertKind kinds[] = {CVS_SNP_CERT_VCEK, CVS_SNP_CERT_VLEK};
+
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        g_auto(World) world;
+        gboolean right_first = i % 2;
+        int fault = i / 4;
+        SnpLeafSpec right;
+
+        world_init(&world, CVS_SNP_LINE_MILAN, 3);
+        world.report[0x48] = kinds[i / 2 % 2] == CVS_SNP_CERT_VLEK ? CVS_SNP_SIGNER_VLEK << 2 : 0;
+        resign(&world);
+        world.spec = right = snp_leaf_spec(world.report, CVS_SNP_LINE_MILAN);
+        g_assert_cmpint(right.kind, ==, kinds[i / 2 % 2]);
+        if (right_first)
+            add_leaf(&world);
+        if (fault == 0) {
+            world.spec.key = impostor->leaf_key;
+        } else if (fault == 1) {
+            world.spec.not_after = SNP_MAKER_NOW - DAY;
+        } else {
+            world.spec.not_before = SNP_MAKER_NOW + DAY;
+        }
+        add_leaf(&world);
+        world.spec = right;
+        if (!right_first)
+            add_leaf(&world);
+        add_cas(&world, world.h);
+        g_test_message("case %d", i);
+        expect(&world, "");
+    }
+}
+
 /* The host may bring the leaf, and nothing else. */
 static void
 test_host_leaves(void)
@@ -841,6 +880,49 @@ test_crls(void)
         if (!g_str_equal(cases[i].status, "bad") || cases[i].revoked)
             g_assert_cmpstr(claim(&world, "tee.crl.number"), ==, "1f");
     }
+}
+
+/* The grace is the list's alone, from its end on, and forgives no entry. */
+static void
+test_grace(void)
+{
+    const gint64 now = SNP_MAKER_NOW;
+    const struct {
+        gint64 from, to, grace;
+        long revoked;
+        const char *reasons;
+        const char *status;
+    } cases[] = {
+        {now - 9 * DAY, now - DAY, DAY, 0, "", "stale"},
+        {now - 9 * DAY, now - DAY, DAY - 1, 0, "CrlStale", "stale"},
+        {now - 9 * DAY, now - DAY, 0, 0, "CrlStale", "stale"},
+        {now - 9 * DAY, now - DAY, DAY, 0x10001, "CertRevoked CrlStale", "bad"},
+        {now + DAY, now + 9 * DAY, 30 * DAY, 0, "CrlStale", "stale"},
+        {now - DAY, now + DAY, DAY, 0, "", "fresh"},
+    };
+    const SnpHierarchy *h = hierarchies[CVS_SNP_LINE_MILAN];
+    g_auto(World) late;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(World) world;
+
+        world_init(&world, CVS_SNP_LINE_MILAN, 3);
+        world.grace = cases[i].grace;
+        add_leaf(&world);
+        add_cas(&world, h);
+        g_ptr_array_add(world.crls, snp_make_crl(h->ark, h->ark_key, cases[i].from, cases[i].to,
+                                                 0x1f, cases[i].revoked, FALSE));
+        g_test_message("case %zu", i);
+        expect(&world, cases[i].reasons);
+        g_assert_cmpstr(claim(&world, "tee.crl"), ==, cases[i].status);
+    }
+
+    world_init(&late, CVS_SNP_LINE_MILAN, 3);
+    late.grace = 30 * DAY;
+    late.spec.not_after = now - 1;
+    add_leaf(&late);
+    add_cas(&late, h);
+    expect(&late, "CertExpired");
 }
 
 /* One line's root signs the lists of ASKs and of ASVKs: none hides what the other says, whatever
@@ -1156,6 +1238,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/line-of-report", test_line_of_report);
     g_test_add_func("/tee/snp-verify/signer", test_signer);
     g_test_add_func("/tee/snp-verify/choice", test_choice);
+    g_test_add_func("/tee/snp-verify/choice-among-equals", test_choice_among_equals);
     g_test_add_func("/tee/snp-verify/host-leaves", test_host_leaves);
     g_test_add_func("/tee/snp-verify/chip", test_chip);
     g_test_add_func("/tee/snp-verify/tcb", test_tcb);
@@ -1166,6 +1249,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/snp-verify/warm", test_warm);
     g_test_add_func("/tee/snp-verify/kept-certs", test_kept_certs);
     g_test_add_func("/tee/snp-verify/crls", test_crls);
+    g_test_add_func("/tee/snp-verify/grace", test_grace);
     g_test_add_func("/tee/snp-verify/two-crls", test_two_crls);
     g_test_add_func("/tee/snp-verify/crl-of-other-line", test_crl_of_other_line);
     g_test_add_func("/tee/snp-verify/every-reason", test_every_reason);

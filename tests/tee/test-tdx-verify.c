@@ -418,6 +418,24 @@ test_certificates(void)
     tdx_evidence_expect(evidence, "RootUntrusted");
 }
 
+/* Of several certificates of the signer's key the one counts whose time it is, in any order. */
+static void
+test_renewed_signer(void)
+{
+    for (int i = 0; i < 2; i++) {
+        g_autoptr(TdxMaker) renewed = tdx_maker_new();
+        g_autoptr(TdxMaker) both_ended = tdx_maker_new();
+
+        renewed->old_signer_to = tdx_time("2025-12-31T00:00:00Z");
+        renewed->old_signer_last = i == 1;
+        expect(renewed, "");
+        both_ended->old_signer_to = tdx_time("2025-12-30T00:00:00Z");
+        both_ended->old_signer_last = i == 1;
+        both_ended->signer.to = tdx_time("2025-12-31T00:00:00Z");
+        expect(both_ended, "CertExpired");
+    }
+}
+
 static void
 test_revoked(void)
 {
@@ -572,6 +590,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/tdx-verify/signatures", test_signatures);
     g_test_add_func("/tee/tdx-verify/attestation-key", test_attestation_key);
     g_test_add_func("/tee/tdx-verify/certificates", test_certificates);
+    g_test_add_func("/tee/tdx-verify/renewed-signer", test_renewed_signer);
     g_test_add_func("/tee/tdx-verify/revoked", test_revoked);
     g_test_add_func("/tee/tdx-verify/no-status-without-signature",
                     test_no_status_without_signature);
