@@ -9,11 +9,12 @@
  * and as the disk is the host's, each object is found authentic again whenever it is read. A
  * damaged file is that file's error alone.
  *
- * Newer versions of a thing (tee/collateral-item.h, series) replace older ones. The highest CRL
- * number and date of each issuer and the highest tcbEvaluationDataNumber of each platform that were
- * ever taken in are remembered beside them (tee/collateral-seen.h), also when the object is
- * removed: what is older is refused when it is imported, and left out when it is used. That is as
- * safe as the disk: keys carry numbers of their own.
+ * Newer versions of a thing (tee/collateral-item.h, series) replace older ones; but a CRL that
+ * lists what the newer one does not stays beside it. The highest CRL number and date of each issuer
+ * and the highest tcbEvaluationDataNumber of each platform that were ever taken in are remembered
+ * beside them (tee/collateral-seen.h), also when the object is removed: what is older is refused
+ * when it is imported, and left out when it is used. That is as safe as the disk: keys carry
+ * numbers of their own.
  *
  * Writers hold a lock; readers need none. */
 
