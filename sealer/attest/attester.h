@@ -25,12 +25,13 @@ typedef struct _CvsAttester CvsAttester;
 typedef GBytes *(*CvsAttesterQuoteFunc)(GBytes *tdreport, gpointer data, GError **error);
 
 typedef struct {
-    CvsTpm *tpm;                   /* borrowed, as the source */
-    CvsTeeSource *source;          /* what the machine has */
-    const char *collateral_dir;    /* the store; NULL, or not there: no collateral of our own */
-    CvsSnpRoots *snp_roots;        /* NULL: the pinned ones alone; a reference is taken */
-    CvsTdxRoots *tdx_roots;        /* likewise */
-    const CvsPaceClock *clock;     /* to wait for a paravisor; NULL: the system's */
+    CvsTpm *tpm;                /* borrowed, as the source */
+    CvsTeeSource *source;       /* what the machine has */
+    const char *collateral_dir; /* the store; NULL, or not there: no collateral of our own */
+    CvsSnpRoots *snp_roots;     /* NULL: the pinned ones alone; a reference is taken */
+    CvsTdxRoots *tdx_roots;     /* likewise */
+    guint manifest_version;     /* to ask an SVSM for: all know 0, some 1, which names the AK too */
+    const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
     CvsAttesterQuoteFunc td_quote; /* NULL: a paravisor's TDREPORT is not verified (QuoteMissing) */
     gpointer td_quote_data;
 } CvsAttesterConfig;
@@ -39,9 +40,10 @@ CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
 void cvs_attester_free(CvsAttester *attester);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
 
-/* The claims of this boot's attestation, verified: those of tee/claims.h and attest/vtpm.h. made
+/* The claims of this boot's attestation, verified: those of tee/claims.h and attest/vtpm.h. Made
  * now if there is none, or the TPM's counts are others than then, or it is older than max_age
- * seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock).
+ * seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock). A TPM without
+ * a storage root key is given one: the report commits to it.
  *
  * A machine without a TEE is no error: tee.type and vtpm.kind are "none". Neither is a TPM for
  * which nothing vouches: vtpm.kind is "host".

@@ -11,9 +11,9 @@
  *   "tee"        {"report", "auxblob", "manifest", "tdreport", "hcl"}: an SNP report or a TD quote;
  *                the host's certificates; what an SVSM says of its vTPM; the TDREPORT that belongs
  *                to the quote; all of a paravisor's report. Left out where there is no TEE
- *   "tpm"        {"ek", "ak", "ak_qualified", "srk_name", "attest", "signature", "pcrs"}:
- * TPMT_PUBLIC of the keys (ek: left out where none is vouched for); Names; TPMS_ATTEST and
- *                TPMT_SIGNATURE of the quote; the values quoted, as tpm/pcr.h has them
+ *   "tpm"        {"ek", "ak", "srk_name", "attest", "signature", "pcrs"}: TPMT_PUBLIC of the keys
+ *                (ek: left out where none is vouched for); a Name; TPMS_ATTEST and TPMT_SIGNATURE
+ * of the quote; the values quoted, as tpm/pcr.h has them
  *
  * Bytes are base64url without padding. */
 
@@ -35,7 +35,6 @@ typedef struct {
     GBytes *hcl;
     CvsPublicArea *ek; /* NULL: nothing names one */
     CvsPublicArea *ak;
-    CvsName ak_qualified;
     CvsName srk_name;
     CvsQuote quote;
 } CvsEvidenceBundle;
