@@ -114,6 +114,34 @@ attest_bed_restart(AttestBed *bed)
     bed->attester = cvs_attester_new(&config);
 }
 
+/* The TPM's keys, and the TEE told of them. */
+static void
+make_keys(AttestBed *bed)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&bed->ek, cvs_public_area_free);
+    g_clear_pointer(&bed->ak, cvs_public_area_free);
+    bed->ek = attest_create_ek(bed->tpm, "rsa");
+    if (bed->azure)
+        make_azure_ak(bed);
+    attest_bed_restart(bed);
+    g_assert_nonnull(cvs_tpm_get_srk_name(bed->client, TRUE, &error));
+    bed->ak = cvs_tpm_read_ak(bed->client, bed->azure ? CVS_AK_AZURE : CVS_AK_OWN, NULL, &error);
+    g_assert_no_error(error);
+    (void)tee_sim_set_keys(bed->tee.sim, bed->ek->bytes, bed->ak->bytes, &error);
+    g_assert_no_error(error);
+    attest_bed_restart(bed);
+}
+
+void
+attest_bed_change_tpm(AttestBed *bed, guint number)
+{
+    test_tpm_replace(bed->tpm, number);
+    test_tpm_extend(bed->tpm, 7, "another");
+    make_keys(bed);
+}
+
 gboolean
 attest_bed_init(AttestBed *bed, TeeSimType type, const char *switches)
 {
@@ -131,9 +159,6 @@ attest_bed_init(AttestBed *bed, TeeSimType type, const char *switches)
     bed->azure = type == TEE_SIM_AZURE_SNP || type == TEE_SIM_AZURE_TDX;
     azure_bed = bed->azure ? bed : NULL;
     bed->tpm = test_tpm_new(TPM_MUX_DEFAULT);
-    bed->ek = attest_create_ek(bed->tpm, "rsa");
-    if (bed->azure)
-        make_azure_ak(bed);
     bed->snp_roots = cvs_snp_roots_new();
     bed->tdx_roots = cvs_tdx_roots_new();
     roots = g_build_filename(bed->tee.state, "roots", NULL);
@@ -145,15 +170,9 @@ attest_bed_init(AttestBed *bed, TeeSimType type, const char *switches)
         bed->store = g_build_filename(bed->tee.dir, "store", NULL);
         import_collateral(bed);
     }
-    attest_bed_restart(bed);
-    g_assert_nonnull(cvs_tpm_get_srk_name(bed->client, TRUE, &error));
-    bed->ak = cvs_tpm_read_ak(bed->client, bed->azure ? CVS_AK_AZURE : CVS_AK_OWN, NULL, &error);
-    g_assert_no_error(error);
-    (void)tee_sim_set_keys(bed->tee.sim, bed->ek->bytes, bed->ak->bytes, &error);
-    g_assert_no_error(error);
+    make_keys(bed);
     tee_sim_measurement(bed->tee.sim, measurement);
     bed->measurement = cvs_hex_encode(measurement, sizeof measurement);
-    attest_bed_restart(bed);
     return TRUE;
 }
 

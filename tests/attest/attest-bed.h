@@ -40,6 +40,9 @@ void attest_bed_set(AttestBed *bed, const char *assignment);
 /* As after a restart of our own program: nothing is pinned or kept. */
 void attest_bed_restart(AttestBed *bed);
 
+/* Another TPM in its place, for which SVSM or paravisor now vouch; PCR 7 is another too. */
+void attest_bed_change_tpm(AttestBed *bed, guint number);
+
 /* A profile with PCR 7, test roots allowed and these lines behind [TEE]; "%M" is the measurement.
  */
 CvsProfile *attest_bed_profile(AttestBed *bed, const char *lines);
