@@ -37,7 +37,7 @@ static const struct {
 static GBytes **
 part_of(const CvsEvidenceBundle *bundle, gsize i)
 {
-    return (GBytes **)((guint8 *)bundle + parts[i].offset);
+    return G_STRUCT_MEMBER_P(bundle, parts[i].offset);
 }
 
 void

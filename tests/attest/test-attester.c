@@ -214,6 +214,7 @@ test_kept(void)
     g_autoptr(json_t) first = NULL, again = NULL, reset = NULL;
     g_autoptr(GError) error = NULL;
     guint64 before = 0;
+    CvsClock clock = {0};
 
     if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
         return;
@@ -240,8 +241,10 @@ test_kept(void)
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 3);
 
     test_tpm_power_cycle(bed.tpm);
-    if (!cvs_attester_claims(bed.attester, bed.now, 0, &reset, NULL))
-        reset = claims_of(&bed); /* the line broke with the power */
+    /* The line breaks with the power, and is mended before we are asked. */
+    if (!cvs_tpm_read_clock(bed.client, &clock, NULL))
+        g_assert_true(cvs_tpm_read_clock(bed.client, &clock, NULL));
+    reset = claims_of(&bed);
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 4);
     g_assert_cmpint(json_integer_value(json_object_get(reset, "vtpm.reset_count")), >,
                     json_integer_value(json_object_get(first, "vtpm.reset_count")));

@@ -233,9 +233,10 @@ test_replayed(void)
     g_assert_cmpstr(found, ==, "NonceMismatch ReportDataMismatch TpmQuoteNonce");
 }
 
-/* The guest's own work: a report that it asked for itself, over a manifest that it wrote itself. */
+/* The guest's own work: a report that it asked for itself, over a manifest that it wrote itself, or
+ * without one for nothing at all. */
 static CvsEvidenceBundle *
-forge(AttestBed *bed, int privlevel)
+forge(AttestBed *bed, int privlevel, gboolean manifest)
 {
     const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 0x85};
     CvsEvidenceBundle *bundle = g_new0(CvsEvidenceBundle, 1);
@@ -250,11 +251,12 @@ forge(AttestBed *bed, int privlevel)
     bundle->nonce = g_bytes_new("one", 3);
     bundle->ek = cvs_public_area_copy(bed->ek);
     bundle->ak = cvs_public_area_copy(bed->ak);
-    bundle->manifest = g_bytes_ref(bed->ek->bytes);
+    bundle->manifest = manifest ? g_bytes_ref(bed->ek->bytes) : NULL;
     bundle->srk_name.size = g_bytes_get_size(srk);
     memcpy(bundle->srk_name.bytes, g_bytes_get_data(srk, NULL), bundle->srk_name.size);
     cvs_binding_compute(bundle->nonce, &bundle->ak->name, &bundle->srk_name, NULL, binding);
-    cvs_binding_svsm(binding, bundle->manifest, request.report_data);
+    if (manifest)
+        cvs_binding_svsm(binding, bundle->manifest, request.report_data);
     evidence = cvs_tee_source_get(bed->tee.source, &request, &error);
     g_assert_no_error(error);
     bundle->report = g_bytes_ref(evidence->report);
@@ -278,7 +280,7 @@ test_guest_without_svsm(void)
 
     if (!attest_bed_init(&bed, TEE_SIM_SNP, NULL))
         return;
-    bundle = forge(&bed, 0);
+    bundle = forge(&bed, 0, TRUE);
     usual = judge(&bed, bundle, "", &claims);
     g_assert_cmpstr(usual, ==, "SvsmUnlisted");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "svsm-unlisted");
@@ -304,10 +306,26 @@ test_guest_under_svsm(void)
 
     if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
         return;
-    bundle = forge(&bed, 2);
+    bundle = forge(&bed, 2, TRUE);
     found = judge(&bed, bundle, "Measurements=%M", &claims);
     g_assert_cmpstr(found, ==, "ManifestVmpl VtpmKindRefused");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "host");
+}
+
+/* A good report that was made for something else: the quote refers to it, but not it to the quote.
+ */
+static void
+test_report_of_another_use(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    g_autofree char *found = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, NULL))
+        return;
+    bundle = forge(&bed, 0, FALSE);
+    found = judge(&bed, bundle, "Measurements=%M\n[vTPM]\nKinds=host", NULL);
+    g_assert_cmpstr(found, ==, "ReportDataMismatch");
 }
 
 /* Test roots that nobody named, and a profile that does not take them. */
@@ -360,6 +378,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/judge/replayed", test_replayed);
     g_test_add_func("/attest/judge/guest-without-svsm", test_guest_without_svsm);
     g_test_add_func("/attest/judge/guest-under-svsm", test_guest_under_svsm);
+    g_test_add_func("/attest/judge/report-of-another-use", test_report_of_another_use);
     g_test_add_func("/attest/judge/roots", test_roots);
     g_test_add_func("/attest/judge/selection", test_selection);
     return g_test_run();
