@@ -4,6 +4,7 @@
  * own reason. */
 
 #include "attest/attest-bed.h"
+#include "base/hex.h"
 #include "tee/pace.h"
 
 #include <string.h>
@@ -271,6 +272,50 @@ test_tpm_swapped(void)
     g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "svsm");
 }
 
+/* Somebody between us and the TPM turns over a bit of one answer after the other. Either nothing is
+ * attested, or what is attested is the truth: never another key. */
+static void
+test_man_in_the_middle(gconstpointer data)
+{
+    const guint32 byte = GPOINTER_TO_UINT(data);
+    g_auto(AttestBed) bed = {0};
+    guint fired = 0, refused = 0, total = 0;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    json_decref(claims_of(&bed));
+    total = (guint)cvs_tpm_commands_sent(bed.client);
+    for (guint nth = 1; nth <= total; nth++) {
+        const TpmMuxFault fault = {
+            .port = "main", .nth = nth, .kind = TPM_MUX_FLIP, .after = TRUE, .value = byte};
+        g_autoptr(json_t) claims = NULL;
+        g_autoptr(GError) error = NULL;
+        guint number = 0;
+
+        attest_bed_restart(&bed);
+        number = tpm_mux_add_fault(test_tpm_mux(bed.tpm), &fault);
+        if (cvs_attester_claims(bed.attester, bed.now, 0, &claims, &error)) {
+            g_autofree char *ak = cvs_hex_encode(bed.ak->name.bytes, bed.ak->name.size);
+            g_autofree char *ek = cvs_hex_encode(bed.ek->name.bytes, bed.ek->name.size);
+
+            g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "svsm");
+            g_assert_cmpstr(claim(claims, "vtpm.ak_name"), ==, ak);
+            g_assert_cmpstr(claim(claims, "vtpm.ek_name"), ==, ek);
+        } else {
+            refused++;
+            g_assert_error(error, CVS_ERROR, error->code);
+        }
+        fired += tpm_mux_fault_fired(test_tpm_mux(bed.tpm), number);
+        tpm_mux_clear_faults(test_tpm_mux(bed.tpm));
+    }
+    g_test_message("%u of %u answers changed at byte %u, %u refused", fired, total, byte, refused);
+    g_assert_cmpuint(fired, >, 8);
+    g_assert_cmpuint(refused, >, 5);
+    tpm_mux_clear_faults(test_tpm_mux(bed.tpm));
+    attest_bed_restart(&bed);
+    expect_appraisal(&bed, "Measurements=%M", "svsm", "");
+}
+
 /* The source fails for a while. */
 static void
 test_source_fails(void)
@@ -390,6 +435,10 @@ main(int argc, char **argv)
     g_test_add_func("/attest/attester/azure", test_azure);
     g_test_add_func("/attest/attester/kept", test_kept);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
+    g_test_add_data_func("/attest/attester/man-in-the-middle/30", GUINT_TO_POINTER(30),
+                         test_man_in_the_middle);
+    g_test_add_data_func("/attest/attester/man-in-the-middle/60", GUINT_TO_POINTER(60),
+                         test_man_in_the_middle);
     g_test_add_func("/attest/attester/source-fails", test_source_fails);
     g_test_add_func("/attest/attester/rtmr-now", test_rtmr_now);
     for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
