@@ -8,8 +8,10 @@
  * counts stay what they were and the pinned TPM answers. What an attestation has to be is the
  * profile's: one attestation serves all profiles.
  *
- * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. To be used
- * by the thread that uses the CvsTpm. */
+ * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. But a TPM that
+ * has proven to hold the endorsement key that a report names stays pinned in the CvsTpm
+ * (cvs_tpm_pin_ek()), also where that report is refused then: another is TpmReplaced until the
+ * program starts anew. To be used by the thread that uses the CvsTpm. */
 
 #include "attest/evidence-bundle.h"
 #include "base/json.h"
@@ -48,8 +50,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
  * A machine without a TEE is no error: tee.type and vtpm.kind are "none". Neither is a TPM for
  * which nothing vouches: vtpm.kind is "host".
  *
- * Dates of collateral are left to the appraisal, which knows the grace; all else that verification
- * refuses is the error, with every reason. Errors of the source and the TPM. A new reference. */
+ * How long a TD's collateral is out of date is left to the appraisal, which knows the grace; all else
+ * that verification refuses is the error, with every reason. Errors of the source and the TPM. A new
+ * reference. */
 gboolean cvs_attester_claims(CvsAttester *attester, gint64 at, gint64 max_age, json_t **ret_claims,
                              GError **error);
 
