@@ -118,6 +118,16 @@ cvs_conditions_check_slot(const CvsRelease *release, const CvsTpm2Slot *slot, GE
     if (!check_attestation(profile, error))
         return FALSE;
 
+    if (!cvs_slot_conditions_is_empty(&slot->conditions)) {
+        refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                                      "the key wants a TEE to be as it was, and nothing is attested "
+                                      "by this version");
+        cvs_error_add_reason(refusal, CVS_REASON_NOT_ATTESTED, NULL, NULL,
+                             "the slot has conditions of its own, and no TEE is attested");
+        g_propagate_error(error, g_steal_pointer(&refusal));
+        return FALSE;
+    }
+
     refusal =
         g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);
     (void)cvs_policy_get_pcr(slot->policy, &selection, digest);

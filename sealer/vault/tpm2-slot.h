@@ -10,13 +10,14 @@
  *   "factors"                    ["tpm2"]: what the KEK is derived from, in this order
  *   "generation"                 1 to 2^31 - 1
  *   "profile"                    a profile's name
- *   "conditions"                 {}: the key's own conditions; none are known to this version
+ *   "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
  *   "state"                      base64url: SHA-256 of the state record beside the key
  *
  * Reading refuses what this list does not have: a condition that is not understood must not count
  * as fulfilled. */
 
 #include "tpm/seal.h"
+#include "vault/slot-conditions.h"
 
 #include <glib.h>
 
@@ -40,7 +41,8 @@ typedef struct {
     CvsFactors factors;
     guint32 generation; /* 1 at sealing, one more with each reseal */
     char *profile;      /* the profile's name */
-    GBytes *state;      /* SHA-256 of the state record beside the key; NULL if there is none */
+    CvsSlotConditions conditions;
+    GBytes *state; /* SHA-256 of the state record beside the key; NULL if there is none */
 } CvsTpm2Slot;
 
 /* Frees what it holds; it can be used again. */

@@ -92,13 +92,32 @@ fixture_key(const char *owner, const char *name, gsize size)
 }
 
 void
+fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions)
+{
+    g_autoptr(json_t) json = json_loads(conditions, 0, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(json);
+    (void)cvs_slot_conditions_parse(json, &slot->conditions, &error);
+    g_assert_no_error(error);
+}
+
+void
 fixture_add_tpm2(CvsKeyFile *key, guint number)
+{
+    fixture_add_tpm2_with(key, number, NULL);
+}
+
+void
+fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions)
 {
     g_auto(CvsTpm2Slot) slot = {0};
     g_autoptr(CvsSecret) secret = fixture_tpm_secret(number);
     g_autoptr(GError) error = NULL;
 
     fixture_slot(number, &slot);
+    if (conditions)
+        fixture_set_conditions(&slot, conditions);
     (void)cvs_key_file_add_tpm2(key, &slot, secret, &error);
     g_assert_no_error(error);
 }
