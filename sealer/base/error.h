@@ -151,7 +151,7 @@ typedef enum {
     X(CONFIG_ID_UNLISTED, "ConfigIdUnlisted", "the profile does not list the MRCONFIGID")          \
     X(OWNER_UNLISTED, "OwnerUnlisted", "the profile does not list the MROWNER")                    \
     X(OWNER_CONFIG_UNLISTED, "OwnerConfigUnlisted", "the profile does not list the MROWNERCONFIG") \
-    X(RTMR_DIFFERS, "RtmrDiffers", "the RTMR's value is none that the profile lists")              \
+    X(RTMR_DIFFERS, "RtmrDiffers", "the RTMR's value is not one that profile or key take")         \
     X(RTMRS_UNUSED, "RtmrsUnused", "all RTMRs are zero here, so that they describe nothing")       \
     X(SERVICE_TD_UNLISTED, "ServiceTdUnlisted", "the profile does not list the bound service TDs") \
     X(CRL_MISSING, "CrlMissing", "the profile wants a revocation list and there is none")          \
@@ -181,7 +181,11 @@ typedef enum {
     X(AK_UNFIT, "AkUnfit", "the key lacks a property of an attestation key")                       \
     X(CREDENTIAL_REFUSED, "CredentialRefused", "the challenge is not for this TPM's keys")         \
     X(NV_MISSING, "NvMissing", "the TPM has no such NV index")                                     \
-    X(NV_UNFIT, "NvUnfit", "the NV index is not of the kind that is needed")
+    X(NV_UNFIT, "NvUnfit", "the NV index is not of the kind that is needed")                       \
+    X(CLAIM_DIFFERS, "ClaimDiffers", "a claim about the TEE is not what the key was sealed to")    \
+    X(RTMRS_MISSING, "RtmrsMissing", "this machine has no RTMRs")                                  \
+    X(CCEL_MISSING, "CcelMissing", "there is no event log that explains the RTMRs")                \
+    X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

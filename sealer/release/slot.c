@@ -39,6 +39,8 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
     made.slot->factors = CVS_FACTOR_TPM2;
     made.slot->generation = request->generation;
     made.slot->profile = g_strdup(request->profile->name);
+    if (request->conditions)
+        cvs_slot_conditions_copy(request->conditions, &made.slot->conditions);
     cvs_pcr_values_digest(&pcrs, digest);
     cvs_policy_add_pcr(made.slot->policy, &request->selection, digest);
     if (request->pin)

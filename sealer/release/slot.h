@@ -9,7 +9,8 @@
 typedef struct {
     const CvsProfile *profile;
     CvsPcrSelection selection;
-    const CvsSecret *pin; /* NULL: none */
+    const CvsSecret *pin;                /* NULL: none */
+    const CvsSlotConditions *conditions; /* NULL: none */
     gboolean allow_unmeasured;
     guint32 generation;
 } CvsSlotRequest;

@@ -7,56 +7,20 @@
 
 #define WHAT "the slot's conditions"
 
-/* What says something about one boot only (tee.report_id, tee.report_data), or about dates, cannot
- * be a condition of a later one. */
-static const struct {
-    const char *name;
-    CvsClaimType type;
-} pinnable[] = {
-    {"tee.type", CVS_CLAIM_STRING},
-    {"tee.measurement", CVS_CLAIM_HEX},
-    {"tee.policy.debug", CVS_CLAIM_BOOL},
-    {"tee.policy.migrate_ma", CVS_CLAIM_BOOL},
-    {"vtpm.kind", CVS_CLAIM_STRING},
-    /* SNP */
-    {"tee.line", CVS_CLAIM_STRING},
-    {"tee.guest_svn", CVS_CLAIM_INT},
-    {"tee.family_id", CVS_CLAIM_HEX},
-    {"tee.image_id", CVS_CLAIM_HEX},
-    {"tee.vmpl", CVS_CLAIM_INT},
-    {"tee.host_data", CVS_CLAIM_HEX},
-    {"tee.id_key_digest", CVS_CLAIM_HEX},
-    {"tee.author_key_digest", CVS_CLAIM_HEX},
-    {"tee.chip_id", CVS_CLAIM_HEX},
-    {"tee.signing_key", CVS_CLAIM_STRING},
-    {"tee.csp_id", CVS_CLAIM_STRING},
-    {"tee.policy", CVS_CLAIM_MASK},
-    /* TDX */
-    {"tee.mr_seam", CVS_CLAIM_HEX},
-    {"tee.mrsigner_seam", CVS_CLAIM_HEX},
-    {"tee.td_attributes", CVS_CLAIM_MASK},
-    {"tee.xfam", CVS_CLAIM_MASK},
-    {"tee.mr_config_id", CVS_CLAIM_HEX},
-    {"tee.mr_owner", CVS_CLAIM_HEX},
-    {"tee.mr_owner_config", CVS_CLAIM_HEX},
-    {"tee.mr_servicetd", CVS_CLAIM_HEX},
-    {"tee.fmspc", CVS_CLAIM_HEX},
-    {"tee.platform_instance_id", CVS_CLAIM_HEX},
-};
-
-/* Whole numbers that only rise as long as nobody turns firmware or collateral back. */
-static const char *const floors[] = {
-    "tee.guest_svn",        "tee.tcb.reported.fmc", "tee.tcb.reported.bootloader",
-    "tee.tcb.reported.tee", "tee.tcb.reported.snp", "tee.tcb.reported.microcode",
-    "tee.tcb.date",         "tee.tcb.evaluation",
-};
-
 void
 cvs_slot_conditions_clear(CvsSlotConditions *conditions)
 {
     g_clear_pointer(&conditions->claims, json_decref);
     g_clear_pointer(&conditions->floors, json_decref);
     memset(conditions, 0, sizeof *conditions);
+}
+
+void
+cvs_slot_conditions_copy(const CvsSlotConditions *conditions, CvsSlotConditions *ret_copy)
+{
+    *ret_copy = *conditions;
+    ret_copy->claims = json_deep_copy(conditions->claims);
+    ret_copy->floors = json_deep_copy(conditions->floors);
 }
 
 gboolean
@@ -72,36 +36,6 @@ cvs_slot_conditions_equal(const CvsSlotConditions *a, const CvsSlotConditions *b
     g_autoptr(json_t) json_b = cvs_slot_conditions_to_json(b);
 
     return json_equal(json_a, json_b) == 1;
-}
-
-static gboolean
-find_type(const char *name, CvsClaimType *ret_type)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(pinnable); i++) {
-        if (g_str_equal(pinnable[i].name, name)) {
-            *ret_type = pinnable[i].type;
-            return TRUE;
-        }
-    }
-    return FALSE;
-}
-
-gboolean
-cvs_slot_conditions_has_claim(const char *name)
-{
-    CvsClaimType type;
-
-    return find_type(name, &type);
-}
-
-gboolean
-cvs_slot_conditions_has_floor(const char *name)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(floors); i++) {
-        if (g_str_equal(floors[i], name))
-            return TRUE;
-    }
-    return FALSE;
 }
 
 static gboolean
@@ -154,7 +88,7 @@ parse_claims(const json_t *object, CvsSlotConditions *conditions, GError **error
     json_object_foreach (part, name, value) {
         CvsClaimType type;
 
-        if (!find_type(name, &type))
+        if (!cvs_pinnable_get_type(name, &type))
             return bad(error, "claims", name, "is a condition that this version does not know");
         if (!is_claim_value(value, type))
             return bad(error, "claims", name, "has not the form of this claim");
@@ -174,7 +108,7 @@ parse_floors(const json_t *object, CvsSlotConditions *conditions, GError **error
     if (part == NULL)
         return TRUE;
     json_object_foreach (part, name, value) {
-        if (!cvs_slot_conditions_has_floor(name))
+        if (!cvs_pinnable_is_floor(name))
             return bad(error, "floors", name, "is a condition that this version does not know");
         if (!is_floor_value(value))
             return bad(error, "floors", name, "is no whole number from 0 on");
@@ -260,7 +194,7 @@ cvs_slot_conditions_pin(CvsSlotConditions *conditions, const char *name, const j
     const json_t *value = json_object_get(claims, name);
     CvsClaimType type;
 
-    if (!find_type(name, &type) || !is_claim_value(value, type))
+    if (!cvs_pinnable_get_type(name, &type) || !is_claim_value(value, type))
         return FALSE;
     set(&conditions->claims, name, value);
     return TRUE;
@@ -272,7 +206,7 @@ cvs_slot_conditions_raise(CvsSlotConditions *conditions, const char *name, const
     const json_t *value = json_object_get(claims, name);
     const json_t *old = json_object_get(conditions->floors, name);
 
-    if (!cvs_slot_conditions_has_floor(name) || !is_floor_value(value))
+    if (!cvs_pinnable_is_floor(name) || !is_floor_value(value))
         return FALSE;
     if (old == NULL || json_integer_value(old) < json_integer_value(value))
         set(&conditions->floors, name, value);
@@ -287,32 +221,4 @@ cvs_slot_conditions_set_rtmr(CvsSlotConditions *conditions, guint index,
 
     memcpy(conditions->rtmr[index], value, CVS_TD_MR_SIZE);
     conditions->rtmrs |= 1u << index;
-}
-
-gboolean
-cvs_rtmr_mask_parse(const char *text, guint32 *ret_mask, GError **error)
-{
-    guint32 mask = 0;
-
-    for (const char *p = text;; p += 2) {
-        guint32 bit = p[0] >= '0' && p[0] < '0' + CVS_TD_RTMRS ? 1u << (p[0] - '0') : 0;
-
-        if (bit == 0 || (p[1] != '\0' && p[1] != '+' && p[1] != ',')) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                        "\"%.80s\" is not a list of RTMRs: write numbers from 0 to %d joined by "
-                        "\"+\", as in 0+1+2",
-                        text, CVS_TD_RTMRS - 1);
-            return FALSE;
-        }
-        if (mask & bit) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                        "RTMR %c stands twice in \"%.80s\"", p[0], text);
-            return FALSE;
-        }
-        mask |= bit;
-        if (p[1] == '\0')
-            break;
-    }
-    *ret_mask = mask;
-    return TRUE;
 }

@@ -9,17 +9,15 @@
  *   "floors"   {NAME: whole number}: claims that have to be at least that
  *   "rtmrs"    {"0": 96 lower-case hex digits, …}: the TD's registers, "0" to "3"
  *
- * Only claims that stay the same from boot to boot can be conditions. Reading refuses every name
- * that is not among them, and every value of another type than the claim's: a condition that is not
+ * Which claims can be conditions is in policy/pinnable.h. Reading refuses every name that is not
+ * among them, and every value of another type than the claim's: a condition that is not
  * understood must not count as fulfilled. */
 
-#include "base/json.h"
-#include "tee/claims.h"
+#include "policy/pinnable.h"
 #include "tee/td-body.h"
 
 #include <glib.h>
 
-#define CVS_RTMR_MASK_ALL 0xfu
 #define CVS_SLOT_CLAIM_TEXT_MAX 128 /* characters of a claim's value: a chip's id */
 
 typedef struct {
@@ -32,6 +30,8 @@ typedef struct {
 void cvs_slot_conditions_clear(CvsSlotConditions *conditions);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsSlotConditions, cvs_slot_conditions_clear)
 
+/* *ret_copy must be empty or not yet in use. */
+void cvs_slot_conditions_copy(const CvsSlotConditions *conditions, CvsSlotConditions *ret_copy);
 gboolean cvs_slot_conditions_is_empty(const CvsSlotConditions *conditions);
 gboolean cvs_slot_conditions_equal(const CvsSlotConditions *a, const CvsSlotConditions *b);
 
@@ -40,10 +40,6 @@ gboolean cvs_slot_conditions_parse(const json_t *object, CvsSlotConditions *ret_
                                    GError **error);
 /* A new reference. */
 json_t *cvs_slot_conditions_to_json(const CvsSlotConditions *conditions);
-
-/* TRUE if a claim of that name can be a condition: that it be equal, or that it be at least. */
-gboolean cvs_slot_conditions_has_claim(const char *name);
-gboolean cvs_slot_conditions_has_floor(const char *name);
 
 /* Makes the claim's present value a condition. FALSE, and nothing is changed, if it is not among
  * the claims, or is none of this name's type, or too long. */
@@ -54,7 +50,3 @@ gboolean cvs_slot_conditions_raise(CvsSlotConditions *conditions, const char *na
                                    const json_t *claims);
 void cvs_slot_conditions_set_rtmr(CvsSlotConditions *conditions, guint index,
                                   const guint8 value[static CVS_TD_MR_SIZE]);
-
-/* "0+1+2" (also "0,1,2"), each once, 0 to 3. InvalidArgument. It is written by
- * cvs_pcr_mask_format(). */
-gboolean cvs_rtmr_mask_parse(const char *text, guint32 *ret_mask, GError **error);

@@ -122,6 +122,7 @@ test_names_are_claims(void)
         [CVS_CLAIM_HEX] = "\"00ff\"", [CVS_CLAIM_MASK] = "\"0x1\"", [CVS_CLAIM_TIME] = "1",
     };
     guint claims = 0, floors = 0;
+    CvsClaimType type;
 
     for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
         g_autoptr(json_t) present = json_object();
@@ -130,13 +131,13 @@ test_names_are_claims(void)
         (void)json_object_set_new(present, all[i].name,
                                   json_loads(values[all[i].type], JSON_DECODE_ANY, NULL));
         g_assert_cmpint(cvs_slot_conditions_pin(&conditions, all[i].name, present), ==,
-                        cvs_slot_conditions_has_claim(all[i].name));
+                        cvs_pinnable_get_type(all[i].name, &type));
         g_assert_cmpint(cvs_slot_conditions_raise(&conditions, all[i].name, present), ==,
-                        cvs_slot_conditions_has_floor(all[i].name));
+                        cvs_pinnable_is_floor(all[i].name));
         claims += conditions.claims != NULL;
         floors += conditions.floors != NULL;
     }
-    g_assert_true(cvs_slot_conditions_has_claim("vtpm.kind"));
+    g_assert_true(cvs_pinnable_get_type("vtpm.kind", &type));
     g_assert_cmpuint(claims, ==, 26);
     g_assert_cmpuint(floors, ==, 8);
 }
@@ -193,30 +194,6 @@ test_equal(void)
     }
 }
 
-static void
-test_rtmr_mask(void)
-{
-    static const char *const wrong[] = {"",    "4",  "0+",    "+0",  "0++1", "0 1",
-                                        "0+0", "00", "0+1+4", "all", "-1",   "1-2"};
-    guint32 mask = 0;
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(cvs_rtmr_mask_parse("0+1+2", &mask, &error));
-    g_assert_cmphex(mask, ==, 7);
-    g_assert_true(cvs_rtmr_mask_parse("3", &mask, &error));
-    g_assert_cmphex(mask, ==, 8);
-    g_assert_true(cvs_rtmr_mask_parse("3,0+1,2", &mask, &error));
-    g_assert_cmphex(mask, ==, CVS_RTMR_MASK_ALL);
-    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
-        g_autoptr(GError) local = NULL;
-
-        if (cvs_rtmr_mask_parse(wrong[i], &mask, &local))
-            g_error("\"%s\" was read", wrong[i]);
-        g_assert_error(local, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
-    }
-    g_assert_cmphex(mask, ==, CVS_RTMR_MASK_ALL);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -226,6 +203,5 @@ main(int argc, char **argv)
     g_test_add_func("/vault/slot-conditions/names-are-claims", test_names_are_claims);
     g_test_add_func("/vault/slot-conditions/pin", test_pin);
     g_test_add_func("/vault/slot-conditions/equal", test_equal);
-    g_test_add_func("/vault/slot-conditions/rtmr-mask", test_rtmr_mask);
     return g_test_run();
 }
