@@ -52,11 +52,14 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
 {
     const CvsRelease *release = attested->release;
     g_autoptr(GError) profile_error = NULL;
+    g_autoptr(GError) store_error = NULL;
     g_autoptr(GError) srk_error = NULL;
     GBytes *srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
 
     if (!cvs_conditions_check_slot(attested, slot, &profile_error))
         cvs_error_add_reasons_of(refusal, profile_error);
+    if (!cvs_slot_check_store_key(release, slot, &store_error))
+        cvs_error_add_reasons_of(refusal, store_error);
     judge_object(slot, refusal);
     if (srk_name == NULL) {
         /* The PCRs are not looked at then: there is no key to authenticate what is read. */
@@ -104,11 +107,12 @@ slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean
     pcrs = cvs_pcr_mask_format(selection.mask);
     matches = cvs_error_get_reasons(refusal)->len == 0;
     *opens |= matches;
-    return json_pack("{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:o}", "slot", (int)index,
+    return json_pack("{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:o}", "slot", (int)index,
                      "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile",
                      slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs,
                      "bank", cvs_hash_name(selection.bank), "conditions",
-                     cvs_slot_conditions_to_json(&slot->conditions), "matches", (int)matches,
+                     cvs_slot_conditions_to_json(&slot->conditions), "store_key",
+                     (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "matches", (int)matches,
                      "reasons", reasons_to_json(refusal));
 }
 

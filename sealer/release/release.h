@@ -31,6 +31,8 @@ typedef struct {
     CvsStore *store;
     const char *const *profile_folders; /* NULL-terminated, most important first */
     guint lock_timeout_ms;              /* how long a writer waits for a key's lock */
+    const char *store_key_file; /* vault/store-key.h: its bytes are a factor of each key that
+                                 * is sealed while it is there; NULL: there is none */
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
     const CvsTeePaths *tee_paths;       /* where the log of the RTMRs is; NULL: there is none */
@@ -101,7 +103,7 @@ gboolean cvs_release_remove(const CvsRelease *release, const CvsOwner *owner, co
 
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
- *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "matches": bool,
+ *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "matches": bool,
  *   "reasons": [{"code", "detail", "seen", "wanted"}]}]} */
 char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,
                           GError **error);

@@ -70,13 +70,13 @@ are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
 
     cvs_policy_calculate(a->policy, digest_a);
     cvs_policy_calculate(b->policy, digest_b);
-    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 &&
+    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 && a->factors == b->factors &&
            g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
            cvs_slot_conditions_equal(&a->conditions, &b->conditions);
 }
 
 /* A recovery slot is either the same or another one; a tpm2 slot has no use beside one of the same
- * TPM, PCRs, conditions and demand for a PIN. */
+ * TPM, PCRs, conditions, factors and demand for a PIN. */
 static gboolean
 is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
 {
@@ -221,15 +221,17 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
         return FALSE;
     request.conditions = &conditions;
+    request.needs_store_key = (model->factors & CVS_FACTOR_STORE_KEY) != 0;
     if (!cvs_slot_make(release, &request, &made, error))
         return FALSE;
 
     tidy(key, opened);
+    cvs_key_file_set_store_key(key, made.store_key);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     file = cvs_key_file_serialise(key, error);
     if (file == NULL ||
-        !cvs_slot_prove(file, cvs_key_file_get_n_slots(key) - 1, made.tpm_secret, secret, error))
+        !cvs_slot_prove(file, cvs_key_file_get_n_slots(key) - 1, &made, secret, error))
         return FALSE;
 
     state = cvs_store_save_state(release->store, lock, made.record, error);

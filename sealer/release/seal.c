@@ -75,7 +75,10 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
         !cvs_slot_make(release, &request, &made, error))
         return FALSE;
     key = cvs_key_file_new(name, owner, CVS_STAGE_SYSTEM, secret, error);
-    if (key == NULL || !cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
+    if (key == NULL)
+        return FALSE;
+    cvs_key_file_set_store_key(key, made.store_key);
+    if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     if (recovery) {
         recovery_key = cvs_recovery_key_new(error);
@@ -83,7 +86,7 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
             return FALSE;
     }
     file = cvs_key_file_serialise(key, error);
-    if (file == NULL || !cvs_slot_prove(file, 0, made.tpm_secret, secret, error))
+    if (file == NULL || !cvs_slot_prove(file, 0, &made, secret, error))
         return FALSE;
     if (recovery && !options->deliver_recovery_key(recovery_key, options->deliver_data, error)) {
         g_prefix_error(error, "the recovery key could not be delivered, so nothing was sealed: ");

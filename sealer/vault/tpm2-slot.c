@@ -14,6 +14,7 @@ static const struct {
     const char *name;
 } factors[] = {
     {CVS_FACTOR_TPM2, "tpm2"},
+    {CVS_FACTOR_STORE_KEY, "store-key"},
 };
 
 void

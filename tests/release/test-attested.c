@@ -327,6 +327,21 @@ test_conditions_edited(void)
     g_assert_cmpuint(bed_count_reasons(error, "SlotAltered"), ==, 1);
 }
 
+/* A floor of nothing is one all the same. */
+static void
+test_floor_of_zero(void)
+{
+    static const char *const svn[] = {"tee.guest_svn", NULL};
+    g_autoptr(Bed) bed = bed_new();
+
+    bed_attest(bed, "snp");
+    bed_set_claim(bed, "tee.guest_svn", json_integer(0));
+    bed_seal(bed, "db", &(CvsSealOptions){.claims = svn});
+    bed_assert_opens(bed, "db", NULL);
+    bed_set_claim(bed, "tee.guest_svn", NULL);
+    g_error_free(bed_assert_refused(bed, "db", NULL, CVS_ERROR_TCB_TOO_OLD));
+}
+
 static json_t *
 explain_slot(Bed *bed)
 {
@@ -391,6 +406,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/attested/tried-once", test_tried_once);
     g_test_add_func("/release/attested/not-asked", test_not_asked);
     g_test_add_func("/release/attested/conditions-edited", test_conditions_edited);
+    g_test_add_func("/release/attested/floor-of-zero", test_floor_of_zero);
     g_test_add_func("/release/attested/explain", test_explain);
     return g_test_run();
 }

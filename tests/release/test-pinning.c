@@ -310,6 +310,30 @@ test_reseal_carries_over(void)
     assert_conditions(bed, "db", 1, after);
 }
 
+/* Slots of other RTMRs are for other states, though their PCRs are the same: whoever reseals twice
+ * can still go back to where he came from. */
+static void
+test_reseal_keeps_states(void)
+{
+    g_autoptr(Bed) bed = attested("tdx");
+    g_autoptr(CvsSecret) recovery_key = NULL;
+
+    bed_seal(bed, "db",
+             &(CvsSealOptions){.rtmrs = 1,
+                               .want_recovery_key = TRUE,
+                               .deliver_recovery_key = keep,
+                               .deliver_data = &recovery_key});
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GError) error = NULL;
+
+        bed->rtmr[0][0]++;
+        error = reseal(bed, recovery_key);
+        g_assert_no_error(error);
+    }
+    bed->rtmr[0][0] -= 2;
+    bed_assert_opens(bed, "db", NULL);
+}
+
 static void
 test_reseal_never_weakens(void)
 {
@@ -381,6 +405,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/pinning/not-attested", test_not_attested);
     g_test_add_func("/release/pinning/reseal-refused", test_reseal_refused);
     g_test_add_func("/release/pinning/reseal-carries-over", test_reseal_carries_over);
+    g_test_add_func("/release/pinning/reseal-keeps-states", test_reseal_keeps_states);
     g_test_add_func("/release/pinning/reseal-never-weakens", test_reseal_never_weakens);
     g_test_add_func("/release/pinning/reseal-into-profile", test_reseal_into_profile);
     return g_test_run();

@@ -30,6 +30,12 @@ fixture_tpm_secret(guint number)
 }
 
 CvsSecret *
+fixture_store_key(void)
+{
+    return pattern(32, 11, 3);
+}
+
+CvsSecret *
 fixture_secret(gsize size)
 {
     return pattern(size, 5, 7);
@@ -105,11 +111,11 @@ fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions)
 void
 fixture_add_tpm2(CvsKeyFile *key, guint number)
 {
-    fixture_add_tpm2_with(key, number, NULL);
+    fixture_add_tpm2_with(key, number, NULL, FALSE);
 }
 
 void
-fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions)
+fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gboolean store_key)
 {
     g_auto(CvsTpm2Slot) slot = {0};
     g_autoptr(CvsSecret) secret = fixture_tpm_secret(number);
@@ -118,6 +124,12 @@ fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions)
     fixture_slot(number, &slot);
     if (conditions)
         fixture_set_conditions(&slot, conditions);
+    if (store_key) {
+        g_autoptr(CvsSecret) bytes = fixture_store_key();
+
+        slot.factors |= CVS_FACTOR_STORE_KEY;
+        cvs_key_file_set_store_key(key, bytes);
+    }
     (void)cvs_key_file_add_tpm2(key, &slot, secret, &error);
     g_assert_no_error(error);
 }

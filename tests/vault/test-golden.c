@@ -28,6 +28,7 @@ typedef struct {
     gboolean recovery;
     gboolean pretty;        /* as another program might write it */
     const char *conditions; /* of its tpm2 slots; NULL: none */
+    gboolean store_key;     /* they want fixture_store_key() */
 } Good;
 
 #define RTMR                                                                                       \
@@ -47,7 +48,8 @@ static const Good good[] = {
     {"two-tpm2.json", "uid:0", "two", 2, FALSE, FALSE},
     {"max-name.json", "system", NULL, 1, TRUE, FALSE},
     {"pretty.json", "uid:1000", "pretty", 1, TRUE, TRUE},
-    {"conditions.json", "system", "conditions", 1, TRUE, FALSE, conditions_all},
+    {"conditions.json", "system", "conditions", 1, TRUE, FALSE, conditions_all, FALSE},
+    {"store-key.json", "system", "store-key", 2, TRUE, FALSE, NULL, TRUE},
 };
 
 /* Made from both.json: the value at the path becomes this JSON, NULL removes it. */
@@ -153,6 +155,8 @@ static const Bad bad[] = {
     {"bad-slot-conditions-null.json", SLOT "/conditions", "null", "\"conditions\""},
     {"bad-slot-conditions-missing.json", SLOT "/conditions", NULL, "\"conditions\""},
     {"bad-slot-factor-unknown.json", SLOT "/factors", "[\"tpm2\",\"store\"]", "a factor that"},
+    {"bad-slot-factor-order.json", SLOT "/factors", "[\"store-key\",\"tpm2\"]", "out of order"},
+    {"bad-slot-factor-alone.json", SLOT "/factors", "[\"store-key\"]", "is missing"},
     {"bad-slot-factor-number.json", SLOT "/factors", "[1]", "a factor that"},
     {"bad-slot-factor-twice.json", SLOT "/factors", "[\"tpm2\",\"tpm2\"]", "out of order"},
     {"bad-slot-factors-none.json", SLOT "/factors", "[]", "is missing"},
@@ -501,6 +505,14 @@ test_good(gconstpointer data)
 
         g_assert_cmpuint(cvs_key_file_get_tpm2_slot(fresh, i)->generation, ==, i + 1);
         assert_conditions(cvs_key_file_get_tpm2_slot(fresh, i), file->conditions);
+        if (file->store_key) {
+            g_autoptr(CvsSecret) store_key = fixture_store_key();
+            g_autoptr(GError) missing = NULL;
+
+            g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
+            g_assert_true(cvs_error_has_reason(missing, CVS_REASON_STORE_KEY_MISSING));
+            cvs_key_file_set_store_key(fresh, store_key);
+        }
         (void)cvs_key_file_open_tpm2(fresh, i, tpm_secret, &error);
         g_assert_no_error(error);
         secret = cvs_key_file_decrypt(fresh, &error);
@@ -679,7 +691,7 @@ make(const char *dir)
         g_autofree char *text = NULL;
 
         for (guint slot = 0; slot < good[i].tpm2_slots; slot++)
-            fixture_add_tpm2_with(key, slot, good[i].conditions);
+            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key);
         if (good[i].recovery)
             fixture_add_recovery(key);
         text = fixture_serialise(key);

@@ -148,7 +148,7 @@ test_too_large_to_read(void)
 static void
 test_both_ways(void)
 {
-    for (guint form = 0; form < 8; form++) {
+    for (guint form = 0; form < 16; form++) {
         g_auto(CvsTpm2Slot) slot = {0};
         g_autoptr(GBytes) json = NULL;
         g_autofree char *text = NULL;
@@ -161,6 +161,8 @@ test_both_ways(void)
             cvs_policy_add_auth_value(slot.policy);
         if (form & 4)
             slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+        if (form & 8)
+            slot.factors |= CVS_FACTOR_STORE_KEY;
         json = cvs_tpm2_slot_format(&slot, NULL);
         text = g_memdup2(g_bytes_get_data(json, &size), g_bytes_get_size(json));
         for (gsize i = 0; i < 8 * size; i++) {
@@ -194,7 +196,7 @@ test_both_ways(void)
 static void
 test_short_way(void)
 {
-    for (guint form = 0; form < 4; form++) {
+    for (guint form = 0; form < 8; form++) {
         g_auto(CvsTpm2Slot) slot = {0};
         g_autoptr(CvsTpm2Slot) read = NULL;
         g_autoptr(GBytes) json = NULL;
@@ -209,9 +211,12 @@ test_short_way(void)
         }
         if (form & 2)
             cvs_policy_add_auth_value(slot.policy);
+        if (form & 4)
+            slot.factors |= CVS_FACTOR_STORE_KEY;
         json = cvs_tpm2_slot_format(&slot, NULL);
         read = cvs_tpm2_slot_scan(json);
         g_assert_nonnull(read);
+        g_assert_cmpint(read->factors, ==, slot.factors);
     }
 }
 
