@@ -101,6 +101,10 @@ gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, co
 gboolean cvs_release_remove(const CvsRelease *release, const CvsOwner *owner, const char *name,
                             GError **error);
 
+/* What makes lock 2 hold (DESIGN: two locks): "store-key" while there is one, "unmeasured" without,
+ * "unfit" if the file is not as it must be, so that nothing is sealed. */
+const char *cvs_release_lock2(const char *store_key_file);
+
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
  *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "matches": bool,

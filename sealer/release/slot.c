@@ -150,6 +150,16 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
 }
 
+const char *
+cvs_release_lock2(const char *store_key_file)
+{
+    g_autoptr(CvsSecret) key = NULL;
+
+    if (store_key_file && !cvs_store_key_load(store_key_file, &key, NULL))
+        return "unfit";
+    return key ? "store-key" : "unmeasured";
+}
+
 gboolean
 cvs_slot_error_is_final(const GError *error)
 {

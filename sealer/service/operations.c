@@ -36,6 +36,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store = store,
         .profile_folders = op->profile_folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .store_key_file = op->config->store_key_file,
     };
 }
 
@@ -68,6 +69,8 @@ seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op, const CvsSecret *secret)
         .profile = op->options.profile,
         .pcrs = op->options.pcrs,
         .bank = op->options.has_bank ? &op->options.bank : NULL,
+        .rtmrs = op->options.rtmrs,
+        .claims = (const char *const *)op->options.claims,
         .allow_unmeasured = op->options.allow_unmeasured,
         .replace = op->options.replace,
         .pin = op->pin,
@@ -219,6 +222,7 @@ cvs_operation_status(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         add(&dict, "tpm-available", g_variant_new_boolean(FALSE));
         add(&dict, "tpm-error", g_variant_new_take_string(g_utf8_make_valid(error->message, -1)));
     }
+    add(&dict, "lock2", g_variant_new_string(cvs_release_lock2(op->config->store_key_file)));
     add(&dict, "memory-locked",
         g_variant_new_boolean(op->memory_locked && cvs_secret_all_locked()));
     set_reply(op, g_variant_builder_end(&dict));

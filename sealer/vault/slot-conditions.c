@@ -180,6 +180,34 @@ cvs_slot_conditions_to_json(const CvsSlotConditions *conditions)
     return object;
 }
 
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void
+add_names(json_t *object, GPtrArray *names)
+{
+    json_t *value = NULL;
+    const char *name = NULL;
+
+    json_object_foreach (object, name, value)
+        g_ptr_array_add(names, (gpointer)name);
+}
+
+char *
+cvs_slot_conditions_names(const CvsSlotConditions *conditions)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    add_names(conditions->claims, names);
+    add_names(conditions->floors, names);
+    g_ptr_array_sort(names, compare_names);
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(" ", (char **)names->pdata);
+}
+
 static void
 set(json_t **object, const char *name, const json_t *value)
 {

@@ -41,6 +41,9 @@ gboolean cvs_slot_conditions_parse(const json_t *object, CvsSlotConditions *ret_
 /* A new reference. */
 json_t *cvs_slot_conditions_to_json(const CvsSlotConditions *conditions);
 
+/* The names of claims and floors, sorted, between spaces; "" if there are none. */
+char *cvs_slot_conditions_names(const CvsSlotConditions *conditions);
+
 /* Makes the claim's present value a condition. FALSE, and nothing is changed, if it is not among
  * the claims, or is none of this name's type, or too long. */
 gboolean cvs_slot_conditions_pin(CvsSlotConditions *conditions, const char *name,

@@ -35,11 +35,22 @@ test_round_trip(void)
         "\"rtmrs\":{\"1\":\"" RTMR "\",\"3\":\"" RTMR "\"}}",
     };
 
+    static const char *const all_names[] = {
+        "",
+        "tee.type",
+        "tee.guest_svn tee.measurement tee.policy tee.policy.debug vtpm.kind",
+        "tee.tcb.reported.snp",
+        "tee.tcb.date tee.tcb.evaluation",
+        "",
+        "tee.tcb.evaluation tee.type",
+    };
+
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_auto(CvsSlotConditions) conditions = {0};
         g_autoptr(GError) error = NULL;
         g_autoptr(json_t) json = NULL;
         g_autofree char *again = NULL;
+        g_autofree char *names = NULL;
 
         (void)parse(texts[i], &conditions, &error);
         g_assert_no_error(error);
@@ -47,6 +58,8 @@ test_round_trip(void)
         again = cvs_json_canonical(json);
         g_assert_cmpstr(again, ==, texts[i]);
         g_assert_cmpint(cvs_slot_conditions_is_empty(&conditions), ==, i == 0);
+        names = cvs_slot_conditions_names(&conditions);
+        g_assert_cmpstr(names, ==, all_names[i]);
     }
 }
 
