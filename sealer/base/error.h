@@ -182,6 +182,20 @@ typedef enum {
     X(CREDENTIAL_REFUSED, "CredentialRefused", "the challenge is not for this TPM's keys")         \
     X(NV_MISSING, "NvMissing", "the TPM has no such NV index")                                     \
     X(NV_UNFIT, "NvUnfit", "the NV index is not of the kind that is needed")                       \
+    X(VTPM_KIND_REFUSED, "VtpmKindRefused", "the profile does not take this kind of vTPM")         \
+    X(SVSM_UNLISTED, "SvsmUnlisted",                                                               \
+      "the profile does not list the measurement of the SVSM, if it is one")                       \
+    X(PARAVISOR_UNLISTED, "ParavisorUnlisted",                                                     \
+      "the profile lists neither measurement nor ID key of the paravisor, if it is one")           \
+    X(MANIFEST_MALFORMED, "ManifestMalformed",                                                     \
+      "what the report vouches for are not the keys of a vTPM")                                    \
+    X(MANIFEST_VMPL, "ManifestVmpl", "a manifest whose report no SVSM made: its VMPL is not 0")    \
+    X(EK_MISMATCH, "EkMismatch", "the endorsement key is not the one that is vouched for")         \
+    X(EK_MISSING, "EkMissing", "the evidence names no endorsement key")                            \
+    X(AK_MISMATCH, "AkMismatch", "the attestation key is not the one that is vouched for")         \
+    X(AK_UNPROVEN, "AkUnproven", "only the guest says that the attestation key is the TPM's")      \
+    X(HCL_STALE, "HclStale", "the paravisor's report was made for another request")                \
+    X(NONCE_MISMATCH, "NonceMismatch", "the evidence was made for another nonce")                  \
     X(CLAIM_DIFFERS, "ClaimDiffers", "a claim about the TEE is not what the key was sealed to")    \
     X(RTMRS_MISSING, "RtmrsMissing", "this machine has no RTMRs")                                  \
     X(CCEL_MISSING, "CcelMissing", "there is no event log that explains the RTMRs")                \

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "config.h"
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "ctl/cli.h"
+#include "ctl/verify-input.h"
 #include "ctl/view-verdict.h"
 #include "tee/collateral-store.h"
 #include "tee/test-roots.h"
@@ -82,43 +81,6 @@ usage(GError **error, const char *text)
     return FALSE;
 }
 
-/* RFC 3339, section 5.6: GLib takes more of ISO 8601, and times without a zone. */
-static gboolean
-parse_time(const char *text, gint64 *ret_time)
-{
-    static const char form[] = "dddd-dd-ddTdd:dd:dd";
-    g_autoptr(GDateTime) time = NULL;
-    const char *zone = NULL;
-
-    for (gsize i = 0; i < strlen(form); i++) {
-        gboolean good = form[i] == 'd'   ? g_ascii_isdigit(text[i])
-                        : form[i] == 'T' ? text[i] == 'T' || text[i] == 't' || text[i] == ' '
-                                         : text[i] == form[i];
-
-        if (!good)
-            return FALSE;
-    }
-    zone = text + strlen(form);
-    if (*zone == '.') {
-        if (!g_ascii_isdigit(*++zone))
-            return FALSE;
-        while (g_ascii_isdigit(*zone))
-            zone++;
-    }
-    if (!((*zone == 'Z' || *zone == 'z') && zone[1] == '\0') &&
-        !((*zone == '+' || *zone == '-') && strlen(zone) == 6 && zone[3] == ':'))
-        return FALSE;
-    {
-        g_autofree char *upper = g_ascii_strup(text, -1);
-
-        time = g_date_time_new_from_iso8601(upper, NULL);
-    }
-    if (time == NULL)
-        return FALSE;
-    *ret_time = g_date_time_to_unix(time);
-    return TRUE;
-}
-
 /* What can be said without reading a file. */
 static gboolean
 read_options(Run *run, guint8 report_data[static CVS_REPORT_DATA_SIZE], GError **error)
@@ -130,7 +92,7 @@ read_options(Run *run, guint8 report_data[static CVS_REPORT_DATA_SIZE], GError *
             return usage(error, "--type: not snp, tdx, hcl or tdreport");
         run->input.type = run->asked;
     }
-    if (at_text && !parse_time(at_text, &run->input.at))
+    if (at_text && !cvs_verify_parse_time(at_text, &run->input.at))
         return usage(error, "--at: not a time like 2026-11-24T13:45:00Z");
     if (report_data_text) {
         g_autoptr(GBytes) bytes = cvs_hex_decode(report_data_text, -1, NULL);
@@ -199,50 +161,14 @@ read_roots(Run *run, GError **error)
     return TRUE;
 }
 
-/* With a slash or ".policy" at its end it is a file, else the name of a profile that is installed,
- * and only where there is none of that name a file again. */
-static CvsProfile *
-load_profile(const CvsCli *cli, GError **error)
-{
-    const char *folders[] = {CVS_SYSCONF_DIR "/policies", CVS_LIB_DIR "/policies", NULL};
-    g_autoptr(GError) local = NULL;
-    g_autoptr(GBytes) bytes = NULL;
-    g_autofree char *name = NULL;
-    CvsProfile *profile = NULL;
-
-    if (policy_name == NULL)
-        return cvs_profile_strict_new();
-    if (cli->options.policies) {
-        folders[0] = cli->options.policies;
-        folders[1] = NULL;
-    }
-    if (strchr(policy_name, '/') == NULL && !g_str_has_suffix(policy_name, ".policy")) {
-        profile = cvs_profile_load(folders, policy_name, &local);
-        if (profile)
-            return profile;
-        if (!cvs_error_has_reason(local, CVS_REASON_PROFILE_MISSING) ||
-            !g_file_test(policy_name, G_FILE_TEST_IS_REGULAR)) {
-            g_propagate_error(error, g_steal_pointer(&local));
-            return NULL;
-        }
-    }
-    bytes = cvs_file_read_path(policy_name, CVS_PROFILE_SIZE_MAX, error);
-    if (bytes == NULL)
-        return NULL;
-    name = g_path_get_basename(policy_name);
-    if (g_str_has_suffix(name, ".policy"))
-        name[strlen(name) - strlen(".policy")] = '\0';
-    return cvs_profile_parse(name, policy_name, g_bytes_get_data(bytes, NULL),
-                             g_bytes_get_size(bytes), error);
-}
-
 static gboolean
 read_profile(Run *run, const CvsCli *cli, GError **error)
 {
     CvsTeeRule *test_roots = NULL;
     g_autoptr(GError) found = NULL;
 
-    run->profile = load_profile(cli, &found);
+    run->profile =
+        policy_name ? cvs_verify_load_profile(cli, policy_name, &found) : cvs_profile_strict_new();
     if (run->profile == NULL) {
         run->profile = cvs_profile_strict_new();
         if (!keep_malformed(run, g_steal_pointer(&found), error))

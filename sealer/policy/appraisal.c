@@ -434,6 +434,8 @@ is_judged(const CvsJudge *judge, CvsTeeKey key)
         return judge->snp;
     case CVS_TEE_GROUP_TDX:
         return judge->tdx;
+    case CVS_TEE_GROUP_VTPM:
+        return FALSE;
     default:
         return !judge->none || cvs_judge_is_given(judge, key);
     }

@@ -32,7 +32,7 @@ typedef struct {
     CvsProfileRule pin;      /* PIN= optional, required, forbidden */
     guint pin_min_length;    /* PINMinimumLength=  characters, 1 to 32, default 4 */
     CvsProfileRule recovery; /* RecoveryKey= optional, required, forbidden */
-    /* [TEE], [SNP], [TDX], [Collateral] */
+    /* [TEE], [SNP], [TDX], [Collateral], [vTPM] */
     CvsTeeRules tee;
 } CvsProfile;
 

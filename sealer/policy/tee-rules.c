@@ -6,8 +6,6 @@
 #include <string.h>
 
 #define GRACE_DEFAULT ((gint64)30 * 24 * 3600)
-/* Ten years: more is a slip of the pen. */
-#define SPAN_MAX ((guint64)3650 * 24 * 3600)
 #define ZERO_48                                                                                    \
     "00000000000000000000000000000000"                                                             \
     "00000000000000000000000000000000"                                                             \
@@ -27,6 +25,7 @@ typedef enum {
     HEX32,
     CHIP_ID,
     TEXT,
+    VTPMS,
     SERVICE_TDS,
     BOOLEAN,
     PRESENCE,
@@ -75,6 +74,8 @@ static const struct {
     [PLATFORM_BITS] = {"a bit of PLATFORM_INFO",
                        {"tsme", "ecc", "rapl-dis", "ciphertext-hiding", "alias-check-complete",
                         "tio"}},
+    [VTPMS] = {"a kind of vTPM",
+               {"svsm", "svsm-unlisted", "azure", "azure-unlisted", "vtpm-td", "host", "none"}},
     [ATTRIBUTES] = {"a TD attribute", {"sept-ve-disable", "pks", "kl", "perfmon"}},
 };
 
@@ -89,7 +90,7 @@ cvs_tee_rules_clear(CvsTeeRules *rules)
 const char *
 cvs_tee_group_name(CvsTeeGroup group)
 {
-    static const char *const names[] = {"TEE", "SNP", "TDX", "Collateral"};
+    static const char *const names[] = {"TEE", "SNP", "TDX", "Collateral", "vTPM"};
 
     return names[group];
 }
@@ -205,8 +206,8 @@ parse_level(CvsTeeRule *rule, Form form, const char *word, GError **error)
 {
     const char *colon = strchr(word, ':');
 
-    for (guint i = form == LEVELS ? CVS_TEE_BOOTLOADER : CVS_TEE_FMC; colon && i < CVS_TEE_N_LEVELS;
-         i++) {
+    for (guint i = form == LEVELS ? CVS_TEE_LEVEL_BOOTLOADER : CVS_TEE_LEVEL_FMC;
+         colon && i < CVS_TEE_N_LEVELS; i++) {
         guint64 number = 0;
 
         if (strlen(level_names[i]) != (gsize)(colon - word) ||
@@ -295,7 +296,8 @@ parse_span(CvsTeeRule *rule, const char *value, GError **error)
 
     for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
         if (g_str_equal(value + digits, units[i].name) &&
-            g_ascii_string_to_unsigned(text, 10, 0, SPAN_MAX / units[i].seconds, &number, NULL)) {
+            g_ascii_string_to_unsigned(text, 10, 0, (guint64)CVS_TEE_SPAN_MAX / units[i].seconds,
+                                       &number, NULL)) {
             rule->number = number * units[i].seconds;
             return TRUE;
         }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The part of a profile that is about the TEE: the groups [TEE], [SNP], [TDX] and [Collateral];
- * cvmseal.policy(5). One table says which keys there are, how their values are written, which claim
- * (tee/claims.h) they are about and with which reason they refuse. Values are kept in the form that
- * claims have, so that judging is comparing. */
+/* The part of a profile that is about the TEE: the groups [TEE], [SNP], [TDX], [Collateral]
+ * and [vTPM]; cvmseal.policy(5). One table says which keys there are, how their values are written,
+ * which claim (tee/claims.h) they are about and with which reason they refuse. Values are kept in
+ * the form that claims have, so that judging is comparing. */
 
 #include <glib.h>
 
@@ -53,7 +53,10 @@
     X(SERVICE_TDS, TDX, "ServiceTDs", SERVICE_TDS, "tee.mr_servicetd", SERVICE_TD_UNLISTED)        \
     X(CRL, COLLATERAL, "CRL", PRESENCE, NULL, CRL_MISSING)                                         \
     X(GRACE, COLLATERAL, "CollateralGrace", SPAN, NULL, COLLATERAL_EXPIRED)                        \
-    X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)
+    X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)             \
+    X(VTPM_KINDS, VTPM, "Kinds", VTPMS, "vtpm.kind", VTPM_KIND_REFUSED)                            \
+    X(ALLOW_ASSERTED_AK, VTPM, "AllowAssertedAK", BOOLEAN, "vtpm.ak", AK_UNPROVEN)                 \
+    X(MAX_AGE, VTPM, "MaxAge", SPAN, NULL, NOT_VERIFIED)
 
 typedef enum {
 #define X(symbol, group, key, form, claim, reason) CVS_TEE_##symbol,
@@ -67,16 +70,17 @@ typedef enum {
     CVS_TEE_GROUP_SNP,
     CVS_TEE_GROUP_TDX,
     CVS_TEE_GROUP_COLLATERAL,
+    CVS_TEE_GROUP_VTPM, /* judged by attest/vtpm.h: a report alone says nothing of it */
     CVS_TEE_N_GROUPS
 } CvsTeeGroup;
 
 /* Components of a TCB, as MinimumTCB.LINE= and the claims name them. */
 typedef enum {
-    CVS_TEE_FMC, /* Turin and Venice only */
-    CVS_TEE_BOOTLOADER,
-    CVS_TEE_TEE,
-    CVS_TEE_SNP,
-    CVS_TEE_MICROCODE,
+    CVS_TEE_LEVEL_FMC, /* Turin and Venice only */
+    CVS_TEE_LEVEL_BOOTLOADER,
+    CVS_TEE_LEVEL_TEE,
+    CVS_TEE_LEVEL_SNP,
+    CVS_TEE_LEVEL_MICROCODE,
     CVS_TEE_N_LEVELS
 } CvsTeeLevel;
 
@@ -96,7 +100,7 @@ typedef struct {
 
 void cvs_tee_rules_clear(CvsTeeRules *rules);
 
-/* "TEE", "SNP", "TDX", "Collateral". */
+/* "TEE", "SNP", "TDX", "Collateral", "vTPM". */
 const char *cvs_tee_group_name(CvsTeeGroup group);
 CvsTeeGroup cvs_tee_key_group(CvsTeeKey key);
 const char *cvs_tee_key_name(CvsTeeKey key);
@@ -115,3 +119,5 @@ gboolean cvs_tee_rules_take_type(const CvsTeeRules *rules, const char *type);
 void cvs_tee_rules_allow_test_roots(CvsTeeRules *rules);
 /* CollateralGrace= in seconds; without the key, 30 days. What verification is to be given too. */
 gint64 cvs_tee_rules_grace(const CvsTeeRules *rules);
+/* The longest span that a profile can name, in seconds. */
+#define CVS_TEE_SPAN_MAX (G_GINT64_CONSTANT(3650) * 24 * 3600)

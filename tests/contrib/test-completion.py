@@ -13,8 +13,8 @@ from tap import Skip, build, call, main, read, same
 
 COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
-COMMANDS = ["collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "report", "reseal",
-            "seal", "show", "status", "unseal", "verify-report"]
+COMMANDS = ["attest", "collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "report", "reseal",
+            "seal", "show", "status", "unseal", "verify", "verify-report"]
 COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
 KEYS = ('{\n  "keys": [\n    {\n      "name": "db",\n      "owner": "uid:0"\n    },\n'

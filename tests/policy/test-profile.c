@@ -627,7 +627,7 @@ test_manual(void)
         g_assert_true(cvs_tee_rules_take_type(tee, "snp"));
         g_assert_false(cvs_tee_rules_take_type(tee, "tdx"));
         g_assert_cmpuint(strlen(tee->rules[CVS_TEE_MEASUREMENTS].list[0]), ==, 96);
-        g_assert_cmpint(tee->rules[CVS_TEE_TCB_MILAN].levels[CVS_TEE_MICROCODE], ==, 219);
+        g_assert_cmpint(tee->rules[CVS_TEE_TCB_MILAN].levels[CVS_TEE_LEVEL_MICROCODE], ==, 219);
         g_assert_cmpstr(tee->rules[CVS_TEE_REQUIRE_PLATFORM].list[0], ==, "alias-check-complete");
     }
 }

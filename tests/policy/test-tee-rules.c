@@ -100,6 +100,10 @@ static const struct {
     {"Collateral", "CollateralGrace", "30d", NULL, 2592000},
     {"Collateral", "CollateralGrace", "4w", NULL, 2419200},
     {"Collateral", "CollateralMaximumAge", "3650d", NULL, 315360000},
+    {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td host none",
+     "svsm svsm-unlisted azure azure-unlisted vtpm-td host none", 0},
+    {"vTPM", "AllowAssertedAK", "yes", NULL, 1},
+    {"vTPM", "MaxAge", "12h", NULL, 43200},
 };
 
 static void
@@ -260,6 +264,11 @@ static const struct {
     {"Collateral", "CollateralMaximumAge=18446744073709551617",
      "CollateralMaximumAge: \"18446744073709551617\" is not " SPAN},
     {"Collateral", "CollateralMaximumAge=1m", "CollateralMaximumAge: \"1m\" is not " SPAN},
+    {"vTPM", "Kinds=", "Kinds: " NO_LIST},
+    {"vTPM", "Kinds=any", "Kinds: \"any\" is not a kind of vTPM"},
+    {"vTPM", "AllowAssertedAK=maybe", "AllowAssertedAK: \"maybe\" is not yes or no"},
+    {"vTPM", "MaxAge=-1", "MaxAge: \"-1\" is not " SPAN},
+    {"vTPM", "Measurements=" A48, "unknown key \"Measurements\" in the group [vTPM]"},
 };
 
 static void

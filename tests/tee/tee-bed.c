@@ -18,12 +18,12 @@ replace_with(char **path, TeeSim *sim, const char *below)
     *path = tee_sim_path(sim, below);
 }
 
-gboolean
-tee_bed_init(TeeBed *bed, TeeSimType type)
+static gboolean
+init(TeeBed *bed, TeeSimType type, gboolean state)
 {
     g_autoptr(GError) error = NULL;
     const char *why = tee_sim_is_impossible();
-    const TeeSimConfig config = {.type = type};
+    TeeSimConfig config = {.type = type};
     g_autofree char *mount = NULL;
     g_autofree char *vmpl = NULL;
 
@@ -34,6 +34,8 @@ tee_bed_init(TeeBed *bed, TeeSimType type)
     bed->dir = g_dir_make_tmp("cvs-tee-XXXXXX", &error);
     g_assert_no_error(error);
     mount = g_build_filename(bed->dir, "mnt", NULL);
+    if (state)
+        config.state_dir = bed->state = g_build_filename(bed->dir, "state", NULL);
     bed->sim = tee_sim_new(&config, &error);
     g_assert_no_error(error);
     (void)tee_sim_start(bed->sim, mount, &error);
@@ -56,6 +58,18 @@ tee_bed_init(TeeBed *bed, TeeSimType type)
     return TRUE;
 }
 
+gboolean
+tee_bed_init(TeeBed *bed, TeeSimType type)
+{
+    return init(bed, type, FALSE);
+}
+
+gboolean
+tee_bed_init_with_state(TeeBed *bed, TeeSimType type)
+{
+    return init(bed, type, TRUE);
+}
+
 void
 tee_bed_clear(TeeBed *bed)
 {
@@ -68,6 +82,7 @@ tee_bed_clear(TeeBed *bed)
     cvs_tee_paths_free(bed->paths);
     tee_sim_free(bed->sim);
     test_remove_tree(bed->dir);
+    g_free(bed->state);
     g_free(bed->dir);
 }
 

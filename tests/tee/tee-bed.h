@@ -11,6 +11,7 @@
 typedef struct {
     TeeSim *sim;
     char *dir;
+    char *state; /* the state folder, or NULL */
     CvsTeePaths *paths;
     TestClock test;
     CvsPaceClock clock;
@@ -19,6 +20,8 @@ typedef struct {
 
 /* FALSE if it cannot be here; then the test is skipped. */
 gboolean tee_bed_init(TeeBed *bed, TeeSimType type);
+/* With the simulator's state folder: roots and collateral. */
+gboolean tee_bed_init_with_state(TeeBed *bed, TeeSimType type);
 void tee_bed_clear(TeeBed *bed);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(TeeBed, tee_bed_clear)
 

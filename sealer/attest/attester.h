@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The attestation of this machine: which TEE it is in, which TPM it has, and what ties the two.
+ *
+ * It is made when it is first asked for, verified here, by the same judge as a verifier elsewhere
+ * uses (attest/judge.h), and kept in memory: for this boot, as long as the TPM's reset and restart
+ * counts stay what they were and the pinned TPM answers. What an attestation has to be is the
+ * profile's: one attestation serves all profiles.
+ *
+ * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. To be used
+ * by the thread that uses the CvsTpm. */
+
+#include "attest/evidence-bundle.h"
+#include "base/json.h"
+#include "policy/profile.h"
+#include "tee/collateral-store.h"
+#include "tee/source.h"
+#include "tpm/tpm.h"
+
+typedef struct _CvsAttester CvsAttester;
+
+/* Where the host gives quotes by another way than the kernel's (Azure: a request to IMDS, which is
+ * not for us to make): the TD quote for a TDREPORT. */
+typedef GBytes *(*CvsAttesterQuoteFunc)(GBytes *tdreport, gpointer data, GError **error);
+
+typedef struct {
+    CvsTpm *tpm;                /* borrowed, as the source */
+    CvsTeeSource *source;       /* what the machine has */
+    const char *collateral_dir; /* the store; NULL, or not there: no collateral of our own */
+    CvsSnpRoots *snp_roots;     /* NULL: the pinned ones alone; a reference is taken */
+    CvsTdxRoots *tdx_roots;     /* likewise */
+    guint manifest_version;     /* to ask an SVSM for: all know 0, some 1, which names the AK too */
+    const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
+    CvsAttesterQuoteFunc td_quote; /* NULL: a paravisor's TDREPORT is not verified (QuoteMissing) */
+    gpointer td_quote_data;
+} CvsAttesterConfig;
+
+CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
+void cvs_attester_free(CvsAttester *attester);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
+
+/* The claims of this boot's attestation, verified: those of tee/claims.h and attest/vtpm.h. Made
+ * now if there is none, or the TPM's counts are others than then, or it is older than max_age
+ * seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock). A TPM without
+ * a storage root key is given one: the report commits to it.
+ *
+ * A machine without a TEE is no error: tee.type and vtpm.kind are "none". Neither is a TPM for
+ * which nothing vouches: vtpm.kind is "host".
+ *
+ * Dates of collateral are left to the appraisal, which knows the grace; all else that verification
+ * refuses is the error, with every reason. Errors of the source and the TPM. A new reference. */
+gboolean cvs_attester_claims(CvsAttester *attester, gint64 at, gint64 max_age, json_t **ret_claims,
+                             GError **error);
+
+/* The same, in which a TD's registers are those of now, and appraised by the profile (appraisal.h,
+ * and its [vTPM] by attest/vtpm.h), with its MaxAge=. at: seconds since 1970. vtpm.kind is then as
+ * the profile's lists make it. ret_claims (may be NULL) is also set where the profile refuses. */
+gboolean cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile, gint64 at,
+                               json_t **ret_claims, GError **error);
+
+/* A TD's registers now (cvs_tee_source_read_td()). NotSupported where there is no TDX. A TD of
+ * another launch measurement than was attested is AttestationFailed, and the attestation is
+ * dropped. */
+gboolean cvs_attester_read_rtmrs(CvsAttester *attester, guint8 ret_rtmr[static 4][48],
+                                 GError **error);
+
+/* Forgets the attestation: the next call makes it anew. */
+void cvs_attester_refresh(CvsAttester *attester);
+
+/* Evidence for somebody else: a report made now, for this nonce (1 to CVS_BUNDLE_NONCE_MAX bytes)
+ * and user data (up to CVS_BUNDLE_USER_DATA_MAX; may be NULL), and a quote over the PCRs. It is
+ * verified before it is given out, but not kept. */
+CvsEvidenceBundle *cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
+                                         const void *user_data, gsize user_data_size,
+                                         const CvsPcrSelection *selection, GError **error);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Judges evidence, of this machine or of another, without a TPM and without a network: the report
+ * down to the vendor's root, the quote by its key, what ties the two to each other and to the
+ * request; then the profile. */
+
+#include "attest/evidence-bundle.h"
+#include "policy/verdict.h"
+
+typedef struct {
+    const CvsEvidenceBundle *bundle;
+    const char *name; /* the file, for messages */
+    GBytes *nonce;    /* what was asked with; NULL: the bundle's own is taken, and it may
+                       * be an old one */
+    const CvsPcrSelection *selection; /* what was asked for; NULL: whatever was quoted */
+    gboolean challenged;              /* its AK answered a challenge for it and its EK */
+    CvsEvidence *evidence;     /* collateral; the host's certificates in the bundle are added */
+    CvsCollateralStore *store; /* for what else is needed; may be NULL */
+    CvsSnpRoots *snp_roots;
+    CvsTdxRoots *tdx_roots;
+    gint64 at;    /* seconds since 1970 */
+    gint64 grace; /* as in tdx-verify.h */
+} CvsBundleInput;
+
+/* TRUE: well-formed, and the refusal has a reason for everything that was found against it: those
+ * of report-verify.h, quote.h and vtpm.h, and
+ *
+ *   NonceMismatch   the bundle says another nonce than was asked with
+ *   QuoteMismatch   a TDREPORT that is not of the TD quote
+ *
+ * FALSE: a part is malformed. ret_claims is set either way. */
+gboolean cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refusal,
+                           GError **error);
+
+/* The same and the profile's judgement: the claims by cvs_appraise() and cvs_vtpm_appraise(). NULL
+ * with the store's error. */
+CvsVerdict *cvs_bundle_verdict_new(const CvsBundleInput *input, const CvsProfile *profile,
+                                   GError **error);

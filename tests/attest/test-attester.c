@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The attestation of a machine, whole: honest machines of every kind, and each lie refused for its
+ * own reason. */
+
+#include "attest/attest-bed.h"
+#include "tee/pace.h"
+
+#include <string.h>
+
+static const char *
+claim(const json_t *claims, const char *name)
+{
+    const char *value = json_string_value(json_object_get(claims, name));
+
+    return value ? value : "(none)";
+}
+
+static json_t *
+claims_of(AttestBed *bed)
+{
+    g_autoptr(GError) error = NULL;
+    json_t *claims = NULL;
+
+    (void)cvs_attester_claims(bed->attester, bed->now, 0, &claims, &error);
+    g_assert_no_error(error);
+    return claims;
+}
+
+static void
+expect_appraisal(AttestBed *bed, const char *lines, const char *kind, const char *reasons)
+{
+    g_autoptr(CvsProfile) profile = attest_bed_profile(bed, lines);
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *found = NULL;
+    gboolean ok = cvs_attester_appraise(bed->attester, profile, bed->now, &claims, &error);
+
+    found = attest_bed_reasons(error);
+    if (!g_str_equal(found, reasons))
+        g_error("\"%s\" gives %s: %s", lines, found, error ? error->message : "accepted");
+    g_assert_cmpint(ok, ==, *reasons == '\0');
+    g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, kind);
+}
+
+static void
+expect_error(AttestBed *bed, int code, const char *reasons)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) claims = NULL;
+    g_autofree char *found = NULL;
+
+    g_assert_false(cvs_attester_claims(bed->attester, bed->now, 0, &claims, &error));
+    found = attest_bed_reasons(error);
+    if (error->domain != CVS_ERROR || error->code != code || !g_str_equal(found, reasons))
+        g_error("%s with %s: %s", cvs_error_name(error->code), found, error->message);
+    g_assert_null(claims);
+}
+
+static void
+expect_verdict(AttestBed *bed, const CvsEvidenceBundle *bundle, gboolean challenged,
+               const char *lines, const char *kind, const char *reasons)
+{
+    g_autoptr(CvsProfile) profile = attest_bed_profile(bed, lines);
+    g_autoptr(CvsVerdict) verdict = attest_bed_judge(bed, bundle, "one", challenged, profile);
+    g_autofree char *found = attest_bed_reasons(verdict->reasons);
+
+    g_assert_cmpstr(found, ==, reasons);
+    g_assert_cmpstr(claim(verdict->claims, "vtpm.kind"), ==, kind);
+    g_assert_cmpint(verdict->kind, ==, *reasons ? CVS_VERDICT_REFUSED : CVS_VERDICT_ACCEPTED);
+}
+
+static CvsEvidenceBundle *
+evidence_of(AttestBed *bed, const char *nonce)
+{
+    g_autoptr(GError) error = NULL;
+    CvsEvidenceBundle *bundle = attest_bed_evidence(bed, nonce, &error);
+
+    g_assert_no_error(error);
+    return bundle;
+}
+
+static void
+test_svsm(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    claims = claims_of(&bed);
+    g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "svsm");
+    g_assert_cmpstr(claim(claims, "vtpm.ak"), ==, "challenged");
+    g_assert_cmpint(json_integer_value(json_object_get(claims, "vtpm.manifest")), ==, 0);
+    g_assert_true(json_is_true(json_object_get(claims, "vtpm.fresh")));
+    g_assert_true(json_is_true(json_object_get(claims, "tee.verified")));
+    expect_appraisal(&bed, "Measurements=%M", "svsm", "");
+    expect_appraisal(&bed, "", "svsm-unlisted", "SvsmUnlisted");
+    expect_appraisal(&bed, "[vTPM]\nKinds=svsm-unlisted", "svsm-unlisted", "");
+    expect_appraisal(&bed, "Measurements=%M\n[vTPM]\nKinds=azure", "svsm", "VtpmKindRefused");
+    /* One attestation serves all. */
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 1);
+
+    bundle = evidence_of(&bed, "one");
+    expect_verdict(&bed, bundle, FALSE, "Measurements=%M", "svsm", "AkUnproven");
+    expect_verdict(&bed, bundle, TRUE, "Measurements=%M", "svsm", "");
+    expect_verdict(&bed, bundle, FALSE, "Measurements=%M\n[vTPM]\nAllowAssertedAK=yes", "svsm", "");
+    expect_verdict(&bed, bundle, TRUE, "", "svsm-unlisted", "SvsmUnlisted");
+}
+
+/* The manifest names the AK too. */
+static void
+test_svsm_v1(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL, other = NULL;
+
+    bed.manifest_version = 1;
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2 manifest-v1=on"))
+        return;
+    bundle = evidence_of(&bed, "one");
+    expect_verdict(&bed, bundle, FALSE, "Measurements=%M", "svsm", "");
+    /* It names another: then ours is only what the guest says. */
+    attest_bed_set(&bed, "manifest=other-ak");
+    attest_bed_restart(&bed);
+    other = attest_bed_evidence(&bed, "one", NULL);
+    if (other)
+        expect_verdict(&bed, other, FALSE, "Measurements=%M", "svsm", "AkUnproven");
+}
+
+/* An honest TEE, and nothing that shows where its TPM is. */
+static void
+test_host(void)
+{
+    const TeeSimType types[] = {TEE_SIM_SNP, TEE_SIM_TDX};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_auto(AttestBed) bed = {0};
+        g_autoptr(CvsEvidenceBundle) bundle = NULL;
+
+        if (!attest_bed_init(&bed, types[i], NULL))
+            return;
+        expect_appraisal(&bed, "Measurements=%M", "host", "VtpmKindRefused");
+        expect_appraisal(&bed, "Measurements=%M\n[vTPM]\nKinds=host", "host", "");
+        bundle = evidence_of(&bed, "one");
+        expect_verdict(&bed, bundle, FALSE, "", "host", "VtpmKindRefused");
+        expect_verdict(&bed, bundle, FALSE, "[vTPM]\nKinds=host", "host", "");
+        attest_bed_clear(&bed);
+        memset(&bed, 0, sizeof bed);
+    }
+}
+
+static void
+test_none(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_NONE, NULL))
+        return;
+    expect_appraisal(&bed, "Types=none", "none", "");
+    expect_appraisal(&bed, "Types=none\n[vTPM]\nKinds=svsm", "none", "VtpmKindRefused");
+    bundle = evidence_of(&bed, "one");
+    expect_verdict(&bed, bundle, FALSE, "Types=none", "none", "");
+    expect_verdict(&bed, bundle, FALSE, "Types=snp", "none",
+                   "ClaimMissing NotVerified TeeTypeRefused VtpmKindRefused");
+}
+
+static void
+test_azure(void)
+{
+    const TeeSimType types[] = {TEE_SIM_AZURE_SNP, TEE_SIM_AZURE_TDX};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_auto(AttestBed) bed = {0};
+        g_autoptr(CvsEvidenceBundle) bundle = NULL;
+        g_autoptr(json_t) claims = NULL;
+
+        if (!attest_bed_init(&bed, types[i], NULL))
+            return;
+        claims = claims_of(&bed);
+        g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "azure");
+        g_assert_cmpstr(claim(claims, "vtpm.ak"), ==, "attested");
+        g_assert_true(json_is_true(json_object_get(claims, "vtpm.fresh")));
+        expect_appraisal(&bed, "Measurements=%M", "azure", "");
+        expect_appraisal(&bed, "", "azure-unlisted", "ParavisorUnlisted");
+        bundle = evidence_of(&bed, "one");
+        expect_verdict(&bed, bundle, FALSE, "Measurements=%M", "azure", "");
+
+        /* The paravisor takes its time. */
+        bed.hcl_lag = 2;
+        cvs_attester_refresh(bed.attester);
+        expect_appraisal(&bed, "Measurements=%M", "azure", "");
+        g_assert_cmpuint(bed.hcl_lag, ==, 0);
+        bed.hcl_lag = 1000;
+        cvs_attester_refresh(bed.attester);
+        expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "HclStale");
+        bed.hcl_lag = 0;
+        attest_bed_set(&bed, "hcl=claims-edited");
+        expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "HclBinding");
+        attest_bed_set(&bed, "reset=on");
+        expect_appraisal(&bed, "Measurements=%M", "azure", "");
+        attest_bed_clear(&bed);
+        memset(&bed, 0, sizeof bed);
+    }
+}
+
+/* A warm one costs one command; a reset of the TPM, age and Refresh make it anew. */
+static void
+test_kept(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(json_t) first = NULL, again = NULL, reset = NULL;
+    g_autoptr(GError) error = NULL;
+    guint64 before = 0;
+    CvsClock clock = {0};
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    first = claims_of(&bed);
+    before = cvs_tpm_commands_sent(bed.client);
+    again = claims_of(&bed);
+    g_assert_cmpuint(cvs_tpm_commands_sent(bed.client) - before, ==, 1);
+    g_assert_true(json_equal(first, again));
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 1);
+
+    bed.now += 100;
+    g_clear_pointer(&again, json_decref);
+    g_assert_true(cvs_attester_claims(bed.attester, bed.now, 100, &again, &error));
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 1);
+    g_clear_pointer(&again, json_decref);
+    g_assert_true(cvs_attester_claims(bed.attester, bed.now, 99, &again, &error));
+    g_assert_no_error(error);
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 2);
+    /* The SVSM was let be meanwhile. */
+    g_assert_cmpint(bed.tee.test.slept, >=, CVS_PACE_SVSM_US);
+
+    cvs_attester_refresh(bed.attester);
+    json_decref(claims_of(&bed));
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 3);
+
+    test_tpm_power_cycle(bed.tpm);
+    /* The line breaks with the power, and is mended before we are asked. */
+    if (!cvs_tpm_read_clock(bed.client, &clock, NULL))
+        g_assert_true(cvs_tpm_read_clock(bed.client, &clock, NULL));
+    reset = claims_of(&bed);
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 4);
+    g_assert_cmpint(json_integer_value(json_object_get(reset, "vtpm.reset_count")), >,
+                    json_integer_value(json_object_get(first, "vtpm.reset_count")));
+}
+
+/* Another TPM in the place of the attested one, and that one again. */
+static void
+test_tpm_swapped(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(GError) error = NULL, again = NULL;
+    g_autoptr(json_t) claims = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    json_decref(claims_of(&bed));
+    test_tpm_replace(bed.tpm, 1);
+    g_assert_false(cvs_attester_claims(bed.attester, bed.now, 0, &claims, &error));
+    g_assert_false(cvs_attester_claims(bed.attester, bed.now, 0, &claims, &again));
+    assert_refused(again, TPM_REPLACED, CVS_REASON_SRK_CHANGED);
+    test_tpm_replace(bed.tpm, 0);
+    if (!cvs_attester_claims(bed.attester, bed.now, 0, &claims, NULL))
+        claims = claims_of(&bed);
+    g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "svsm");
+}
+
+/* The source fails for a while. */
+static void
+test_source_fails(void)
+{
+    g_auto(AttestBed) bed = {0};
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    tee_sim_must(bed.tee.sim, "fail-once=ENXIO");
+    {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(json_t) claims = NULL;
+
+        g_assert_false(cvs_attester_claims(bed.attester, bed.now, 0, &claims, &error));
+        g_assert_error(error, CVS_ERROR, error->code);
+    }
+    tee_sim_must(bed.tee.sim, "empty-outblob=on");
+    expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "AnswerEmpty");
+    tee_sim_must(bed.tee.sim, "reset=on");
+    expect_appraisal(&bed, "Measurements=%M", "svsm", "");
+}
+
+/* What an SVSM's guest is told wrong by SVSM or host. Each row is a test. */
+typedef struct {
+    const char *name;
+    TeeSimType type;
+    const char *machine; /* switches */
+    const char *lie;
+    int code;          /* of the attestation; 0: it is made */
+    const char *lines; /* of the profile, if it is made */
+    const char *kind;
+    const char *reasons;
+} Lie;
+
+#define SVSM TEE_SIM_SNP, "svsm=on vmpl=2"
+#define TDX TEE_SIM_TDX, NULL
+#define FAILED CVS_ERROR_ATTESTATION_FAILED
+
+static const Lie lies[] = {
+    {"other-ek", SVSM, "manifest=other-ek", CVS_ERROR_TPM_REPLACED, NULL, NULL, "EkChanged"},
+    {"manifest-cut", SVSM, "manifest=truncated", CVS_ERROR_BAD_FORMAT, NULL, NULL,
+     "ManifestMalformed"},
+    {"manifest-trailing", SVSM, "manifest=trailing", CVS_ERROR_BAD_FORMAT, NULL, NULL,
+     "ManifestMalformed"},
+    {"nonce", SVSM, "wrong-report-data=on", FAILED, NULL, NULL, "AnswerDiffers"},
+    {"signature", SVSM, "bad-signature=on", FAILED, NULL, NULL, "ReportSignature"},
+    {"other-chip", SVSM, "other-chip=on", FAILED, NULL, NULL, "ChipMismatch"},
+    {"other-root", SVSM, "other-root=on", CVS_ERROR_COLLATERAL_MISSING, NULL, NULL,
+     "ChainIncomplete"},
+    {"debug", SVSM, "debug=on", 0, "Measurements=%M", "host", "DebugAllowed VtpmKindRefused"},
+    {"debug-allowed", SVSM, "debug=on", 0, "Measurements=%M\nAllowDebug=yes", "host",
+     "VtpmKindRefused"},
+    {"migration", SVSM, "migration=on", 0, "Measurements=%M", "host",
+     "MigrationAllowed VtpmKindRefused"},
+    {"other-guest", SVSM, "other-guest=on", 0, "Measurements=%M", "svsm-unlisted",
+     "MeasurementUnlisted SvsmUnlisted"},
+    {"td-signature", TDX, "bad-signature=on", FAILED, NULL, NULL, "QuoteSignature"},
+    {"td-stale", TDX, "wrong-report-data=on", FAILED, NULL, NULL, "AnswerDiffers"},
+    {"td-debug", TDX, "debug=on", 0, "[vTPM]\nKinds=host", "host", "DebugAllowed"},
+    {"td-zero-rtmrs", TDX, "zero-rtmrs=on", 0, "Types=tdx\n[TDX]\nRTMR0=%M\n[vTPM]\nKinds=host",
+     "host", "RtmrsUnused"},
+};
+
+static void
+test_lie(gconstpointer data)
+{
+    const Lie *lie = data;
+    g_auto(AttestBed) bed = {0};
+
+    if (!attest_bed_init(&bed, lie->type, lie->machine))
+        return;
+    attest_bed_set(&bed, lie->lie);
+    if (lie->code == 0)
+        expect_appraisal(&bed, lie->lines, lie->kind, lie->reasons);
+    else
+        expect_error(&bed, lie->code, lie->reasons);
+    /* Nothing of it is kept. */
+    attest_bed_set(&bed, "reset=on");
+    attest_bed_restart(&bed);
+    expect_appraisal(&bed, lie->type == TEE_SIM_TDX ? "[vTPM]\nKinds=host" : "Measurements=%M",
+                     lie->type == TEE_SIM_TDX ? "host" : "svsm", "");
+}
+
+/* A register is extended by another way than that of the measurement files. */
+static void
+test_rtmr_now(void)
+{
+    g_auto(AttestBed) bed = {0};
+    guint8 digest[48] = {1}, before[4][48], after[4][48];
+    g_autofree char *hex = NULL;
+    g_autofree char *lines = NULL;
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_TDX, NULL))
+        return;
+    claims = claims_of(&bed);
+    g_assert_true(cvs_attester_read_rtmrs(bed.attester, before, &error));
+    lines = g_strdup_printf("Types=tdx\n[TDX]\nRTMR2=%s\n[vTPM]\nKinds=host",
+                            claim(claims, "tee.rtmr2"));
+    expect_appraisal(&bed, lines, "host", "");
+    tee_sim_extend(bed.tee.sim, 2, digest);
+    expect_appraisal(&bed, lines, "host", "RtmrDiffers");
+    g_assert_true(cvs_attester_read_rtmrs(bed.attester, after, &error));
+    g_assert_cmpmem(before[0], 48, after[0], 48);
+    g_assert_cmpint(memcmp(before[2], after[2], 48), !=, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/attest/attester/svsm", test_svsm);
+    g_test_add_func("/attest/attester/svsm-v1", test_svsm_v1);
+    g_test_add_func("/attest/attester/host", test_host);
+    g_test_add_func("/attest/attester/none", test_none);
+    g_test_add_func("/attest/attester/azure", test_azure);
+    g_test_add_func("/attest/attester/kept", test_kept);
+    g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
+    g_test_add_func("/attest/attester/source-fails", test_source_fails);
+    g_test_add_func("/attest/attester/rtmr-now", test_rtmr_now);
+    for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
+        g_autofree char *path = g_strconcat("/attest/attester/lie/", lies[i].name, NULL);
+
+        g_test_add_data_func(path, &lies[i], test_lie);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The text of evidence: golden files for ever, and everything else refused by name. */
+
+#include "attest/evidence-bundle.h"
+#include "base/error.h"
+
+#include <string.h>
+
+/* Of the simulator: an SVSM's guest, and a plain TPM without a TEE. */
+static const char *const golden[] = {"svsm-v1.json", "none-v1.json"};
+
+static char *
+read_golden(const char *name, gsize *ret_size)
+{
+    g_autofree char *path =
+        g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "tests", "attest", "golden", name, NULL);
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    (void)g_file_get_contents(path, &text, ret_size, &error);
+    g_assert_no_error(error);
+    return text;
+}
+
+static json_t *
+golden_json(const char *name)
+{
+    gsize size = 0;
+    g_autofree char *text = read_golden(name, &size);
+    json_t *json = json_loads(text, 0, NULL);
+
+    g_assert_nonnull(json);
+    return json;
+}
+
+static void
+test_golden(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(golden); i++) {
+        gsize size = 0;
+        g_autofree char *text = read_golden(golden[i], &size);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(CvsEvidenceBundle) bundle = cvs_evidence_bundle_parse(text, size, &error);
+        g_autofree char *again = NULL;
+
+        g_assert_no_error(error);
+        g_assert_cmpmem(g_bytes_get_data(bundle->nonce, NULL), g_bytes_get_size(bundle->nonce),
+                        "one", 3);
+        g_assert_cmpuint(bundle->srk_name.size, ==, 34);
+        g_assert_cmpuint(bundle->quote.values.selection.mask, ==, 0x85);
+        g_assert_true((bundle->report != NULL) == (i == 0));
+        g_assert_true((bundle->ek != NULL) == (i == 0));
+        again = cvs_evidence_bundle_format(bundle);
+        g_assert_cmpstr(again, ==, text);
+        for (gsize cut = 0; cut + 2 < size; cut += 7) {
+            g_autoptr(CvsEvidenceBundle) part = cvs_evidence_bundle_parse(text, cut, NULL);
+
+            g_assert_null(part);
+        }
+    }
+}
+
+static void
+expect(const json_t *json, int code, const char *says)
+{
+    char *text = json_dumps(json, 0);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle = cvs_evidence_bundle_parse(text, strlen(text), &error);
+
+    g_assert_null(bundle);
+    g_assert_error(error, CVS_ERROR, code);
+    if (strstr(error->message, says) == NULL)
+        g_error("\"%s\" does not say \"%s\"", error->message, says);
+    free(text);
+}
+
+/* One member set to what is wrong (JSON text; NULL: it is taken out). */
+static const struct {
+    const char *in; /* "", "tee", "tpm" */
+    const char *member;
+    const char *value;
+    int code;
+    const char *says;
+} bad[] = {
+    {"", "type", "\"cvmseal-evidencf\"", CVS_ERROR_BAD_FORMAT, "\"type\""},
+    {"", "type", NULL, CVS_ERROR_BAD_FORMAT, "type"},
+    {"", "version", "2", CVS_ERROR_NOT_SUPPORTED, "version 2"},
+    {"", "version", "0", CVS_ERROR_BAD_FORMAT, "version"},
+    {"", "nonce", NULL, CVS_ERROR_BAD_FORMAT, "nonce"},
+    {"", "nonce", "\"\"", CVS_ERROR_BAD_FORMAT, "nonce"},
+    {"", "nonce", "\"b25l=\"", CVS_ERROR_BAD_FORMAT, "nonce"},
+    {"", "nonce", "@65", CVS_ERROR_BAD_FORMAT, "nonce"},
+    {"", "user_data", "\"\"", CVS_ERROR_BAD_FORMAT, "user_data"},
+    {"", "user_data", "@1025", CVS_ERROR_BAD_FORMAT, "user_data"},
+    {"", "more", "1", CVS_ERROR_BAD_FORMAT, "more"},
+    {"", "tee", "[]", CVS_ERROR_BAD_FORMAT, "tee"},
+    {"", "tee", "{}", CVS_ERROR_BAD_FORMAT, "neither"},
+    {"", "tpm", NULL, CVS_ERROR_BAD_FORMAT, "tpm"},
+    {"tee", "report", NULL, CVS_ERROR_BAD_FORMAT, "neither"},
+    {"tee", "hcl", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "both"},
+    {"tee", "more", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "more"},
+    {"tee", "manifest", "@16385", CVS_ERROR_BAD_FORMAT, "manifest"},
+    {"tee", "auxblob", "1", CVS_ERROR_BAD_FORMAT, "auxblob"},
+    {"tpm", "ak", NULL, CVS_ERROR_BAD_FORMAT, "ak"},
+    {"tpm", "ak", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ak"},
+    {"tpm", "ek", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ek"},
+    {"tpm", "srk_name", "@67", CVS_ERROR_BAD_FORMAT, "srk_name"},
+    {"tpm", "attest", NULL, CVS_ERROR_BAD_FORMAT, "attest"},
+    {"tpm", "signature", "@1025", CVS_ERROR_BAD_FORMAT, "signature"},
+    {"tpm", "pcrs", "{}", CVS_ERROR_BAD_FORMAT, "PCR values"},
+    {"tpm", "ak_qualified", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ak_qualified"},
+};
+
+static void
+test_bad(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(json_t) json = golden_json(golden[0]);
+        json_t *in = *bad[i].in ? json_object_get(json, bad[i].in) : json;
+
+        if (bad[i].value == NULL) {
+            json_object_del(in, bad[i].member);
+        } else if (bad[i].value[0] == '@') {
+            gsize size = (gsize)g_ascii_strtoull(bad[i].value + 1, NULL, 10);
+            g_autofree guint8 *zeros = g_malloc0(size);
+
+            cvs_json_set_bytes(in, bad[i].member, zeros, size);
+        } else {
+            json_object_set_new(in, bad[i].member, json_loads(bad[i].value, JSON_DECODE_ANY, NULL));
+        }
+        expect(json, bad[i].code, bad[i].says);
+    }
+}
+
+static void
+test_too_large(void)
+{
+    g_autofree char *text = g_strnfill(CVS_BUNDLE_SIZE_MAX + 1, ' ');
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle =
+        cvs_evidence_bundle_parse(text, CVS_BUNDLE_SIZE_MAX + 1, &error);
+
+    g_assert_null(bundle);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/attest/evidence-bundle/golden", test_golden);
+    g_test_add_func("/attest/evidence-bundle/bad", test_bad);
+    g_test_add_func("/attest/evidence-bundle/too-large", test_too_large);
+    return g_test_run();
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* cvmseal attest and cvmseal verify as a user meets them, with a simulated guest of an SVSM. */
+
+#include "attest/attest-bed.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+typedef struct {
+    AttestBed bed;
+    char *config, *roots, *listed, *asserted, *out;
+} World;
+
+static char *
+write_file(World *world, const char *name, const char *text)
+{
+    char *path = g_build_filename(world->bed.tee.dir, name, NULL);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    return path;
+}
+
+static gboolean
+world_init(World *world)
+{
+    const CvsTeePaths *paths = NULL;
+    g_autofree char *config = NULL, *listed = NULL, *asserted = NULL;
+
+    if (!attest_bed_init(&world->bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return FALSE;
+    paths = world->bed.tee.paths;
+    config = g_strdup_printf("[TEE]\nConfigfsPath=%s\nSevGuestPath=%s\nSevVmplPath=%s\n"
+                             "TdxGuestPath=%s\nRunPath=%s\n",
+                             paths->configfs, paths->sev_guest, paths->sev_vmpl, paths->tdx_guest,
+                             paths->run_dir);
+    world->config = write_file(world, "cvmseal.conf", config);
+    listed = g_strdup_printf("[Registers]\nPCRs=7\n[TEE]\nTypes=snp\nMeasurements=%s\n",
+                             world->bed.measurement);
+    asserted = g_strconcat(listed, "[vTPM]\nAllowAssertedAK=yes\n", NULL);
+    world->listed = write_file(world, "listed.policy", listed);
+    world->asserted = write_file(world, "asserted.policy", asserted);
+    world->roots = g_build_filename(world->bed.tee.state, "roots", NULL);
+    world->out = g_build_filename(world->bed.tee.dir, "evidence.json", NULL);
+    return TRUE;
+}
+
+static void
+world_clear(World *world)
+{
+    if (world->config == NULL)
+        return;
+    attest_bed_clear(&world->bed);
+    g_free(world->config);
+    g_free(world->roots);
+    g_free(world->listed);
+    g_free(world->asserted);
+    g_free(world->out);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(World, world_clear)
+
+/* Runs it, and asserts how it ends; stdout, or stderr where there is nothing. */
+static char *
+run(int code, const char *first, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *program =
+        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
+    g_autoptr(GSubprocess) process = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *out = NULL;
+    g_autofree char *err = NULL;
+    va_list args;
+
+    g_ptr_array_add(argv, program);
+    va_start(args, first);
+    for (const char *word = first; word; word = va_arg(args, const char *))
+        g_ptr_array_add(argv, (gpointer)word);
+    va_end(args);
+    g_ptr_array_add(argv, NULL);
+    process =
+        g_subprocess_newv((const char *const *)argv->pdata,
+                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_subprocess_communicate_utf8(process, NULL, NULL, &out, &err, &error));
+    g_assert_true(g_subprocess_get_if_exited(process));
+    if (g_subprocess_get_exit_status(process) != code)
+        g_error("ends with %d: %s%s", g_subprocess_get_exit_status(process), out, err);
+    return *out ? g_steal_pointer(&out) : g_steal_pointer(&err);
+}
+
+static void
+assert_says(char *text, const char *says)
+{
+    if (strstr(text, says) == NULL)
+        g_error("\"%s\" does not say \"%s\"", text, says);
+    g_free(text);
+}
+
+static void
+test_whole(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL;
+    g_autofree char *verdict = NULL;
+    g_autoptr(json_t) json = NULL;
+
+    if (!world_init(&world))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+#define ATTEST "attest", "--config", world.config, "--tcti", tcti, "--roots", world.roots, "--store"
+#define VERIFY "verify", world.out, "--roots", world.roots, "--store", world.bed.store
+    g_free(run(0, ATTEST, world.bed.store, "--nonce", "6f6e65", "--user-data", "cafe", "--out",
+               world.out, NULL));
+    verdict = run(0, VERIFY, "--nonce", "6f6e65", "--policy", world.asserted, "--json", NULL);
+    json = json_loads(verdict, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_nonnull(json);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "verdict")), ==, "accepted");
+    g_assert_true(json_is_true(json_object_get(json, "test_roots")));
+    g_assert_cmpuint(json_object_size(json_object_get(json_object_get(json, "pcrs"), "pcrs")), ==,
+                     16);
+    json_t *claims = json_object_get(json, "claims");
+    g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "svsm");
+    g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.user_data")), ==, "cafe");
+
+    assert_says(run(0, VERIFY, "--policy", world.asserted, NULL), "svsm");
+    assert_says(run(3, VERIFY, "--policy", world.listed, NULL), "AkUnproven");
+    assert_says(run(3, VERIFY, NULL), "SvsmUnlisted");
+    assert_says(run(3, VERIFY, "--nonce", "6f6e66", "--policy", world.asserted, NULL),
+                "NonceMismatch");
+    assert_says(
+        run(3, "verify", world.out, "--policy", world.asserted, "--store", world.bed.store, NULL),
+        "ChainIncomplete");
+    assert_says(run(3, VERIFY, "--policy", world.asserted, "--at", "2001-01-01T00:00:00Z", NULL),
+                "CertNotYetValid");
+    /* It is not written over. */
+    assert_says(run(2, ATTEST, world.bed.store, "--out", world.out, NULL), "is there already");
+    g_assert_cmpuint(tee_sim_requests(world.bed.tee.sim), ==, 1);
+}
+
+static void
+test_usage(void)
+{
+    g_autofree char *path = NULL;
+    g_autofree char *dir = g_dir_make_tmp("cvs-attest-XXXXXX", NULL);
+
+    path = g_build_filename(dir, "bad.json", NULL);
+    g_assert_true(g_file_set_contents(path, "{}", -1, NULL));
+    assert_says(run(5, "verify", path, NULL), "type");
+    assert_says(run(2, "verify", path, "--nonce", "", NULL), "--nonce");
+    assert_says(run(2, "verify", path, "--at", "now", NULL), "--at");
+    assert_says(run(2, "verify", NULL), "EVIDENCE");
+    assert_says(run(2, "verify", "/nonexistent", NULL), "/nonexistent");
+    assert_says(run(2, "attest", "--nonce", "0", NULL), "--nonce");
+    assert_says(run(2, "attest", "--user-data", "x", NULL), "--user-data");
+    test_remove_tree(dir);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ctl/attest/whole", test_whole);
+    g_test_add_func("/ctl/attest/usage", test_usage);
+    return g_test_run();
+}
