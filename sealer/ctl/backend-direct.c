@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "ctl/backend.h"
-#include "release/release.h"
+#include "release/attester.h"
+
+#include "config.h"
 
 #include <unistd.h>
 
@@ -17,6 +19,9 @@ typedef struct {
     char *only_folder[2];
     const char *const *folders;
     CvsTpm *tpm;
+    CvsTeeSource *tee;
+    CvsAttester *attester;
+    CvsReleaseAttester release_attester;
     CvsStore *store; /* opened by the first call that needs it */
 } Direct;
 
@@ -26,6 +31,8 @@ direct_free(CvsBackend *backend)
     Direct *direct = (Direct *)backend;
 
     g_clear_pointer(&direct->store, cvs_store_close);
+    cvs_attester_free(direct->attester);
+    cvs_tee_source_free(direct->tee);
     g_clear_pointer(&direct->tpm, cvs_tpm_free);
     g_free(direct->vault);
     g_free(direct->store_key_file);
@@ -59,6 +66,8 @@ release_of(const Direct *direct)
         .profile_folders = direct->folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .store_key_file = direct->store_key_file,
+        .attester = &direct->release_attester,
+        .tee_paths = cvs_tee_source_paths(direct->tee),
     };
 }
 
@@ -328,6 +337,19 @@ static const CvsBackendClass direct_class = {
     .status = direct_status,
 };
 
+static void
+start_attester(Direct *direct, const CvsConfig *config)
+{
+    g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(config);
+    CvsAttesterConfig attester = {.tpm = direct->tpm,
+                                  .collateral_dir = CVS_STATE_DIR "/collateral"};
+
+    direct->tee = cvs_tee_source_new(paths, NULL);
+    attester.source = direct->tee;
+    direct->attester = cvs_attester_new(&attester);
+    direct->release_attester = cvs_release_attester(direct->attester);
+}
+
 CvsBackend *
 cvs_backend_direct_new(const char *config_file, const char *tcti, const char *vault,
                        const char *policies, GError **error)
@@ -345,5 +367,6 @@ cvs_backend_direct_new(const char *config_file, const char *tcti, const char *va
     direct->folders =
         policies ? (const char *const *)direct->only_folder : cvs_config_profile_folders();
     direct->tpm = cvs_tpm_new(tcti ? tcti : config->tcti);
+    start_attester(direct, config);
     return &direct->parent;
 }

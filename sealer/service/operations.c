@@ -37,6 +37,8 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .profile_folders = op->profile_folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .store_key_file = op->config->store_key_file,
+        .attester = op->attester,
+        .tee_paths = op->tee_paths,
     };
 }
 
