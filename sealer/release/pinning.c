@@ -28,16 +28,20 @@ claim_is(const json_t *claims, const char *name, const char *wanted)
     return g_strcmp0(json_string_value(json_object_get(claims, name)), wanted) == 0;
 }
 
+/* Unless the administrator says so for this profile. */
 static gboolean
-check_vtpm(const json_t *claims, GError **error)
+check_vtpm(const CvsProfile *profile, const json_t *claims, GError **error)
 {
-    if (!claim_is(claims, "vtpm.kind", "host"))
+    const CvsTeeRule *kinds = &profile->tee.rules[CVS_TEE_VTPM_KINDS];
+
+    if (!claim_is(claims, "vtpm.kind", "host") ||
+        (kinds->given && g_strv_contains((const char *const *)kinds->list, "host")))
         return TRUE;
     return refuse(
         error, CVS_ERROR_VTPM_NOT_TRUSTED, CVS_REASON_VTPM_NOT_BOUND,
         "nothing proves that the TPM lives in this TEE, so whoever runs the host may have "
         "set its PCRs: use a machine whose vTPM the TEE vouches for, or, if the host is "
-        "trusted, a profile without rules about a TEE");
+        "trusted, a profile with Kinds=host in [vTPM]");
 }
 
 /* The TCB as a whole: its numbers are those of one product line. */
@@ -157,7 +161,8 @@ pin_all(CvsAttested *attested, const CvsProfile *profile, const CvsPinning *pinn
     static const char *const always[] = {"tee.type", "tee.policy.debug", "vtpm.kind"};
     g_autoptr(json_t) claims = NULL;
 
-    if (!cvs_attested_appraise(attested, profile, &claims, error) || !check_vtpm(claims, error))
+    if (!cvs_attested_appraise(attested, profile, &claims, error) ||
+        !check_vtpm(profile, claims, error))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(always); i++)
         (void)cvs_slot_conditions_pin(conditions, always[i], claims);

@@ -22,7 +22,8 @@ typedef struct {
  * the former slot want anything of it. Else
  *
  *   the errors of cvs_attested_appraise()
- *   VtpmNotTrusted, VtpmNotBound    the TPM is the host's, which can set its PCRs as it likes
+ *   VtpmNotTrusted, VtpmNotBound    the TPM is the host's, which can set its PCRs as it likes,
+ *                                   and the profile does not take that
  *   NotSupported, ClaimMissing      a claim that is to be pinned is not there
  *   NotSupported, RtmrsMissing      an RTMR is to be pinned, and this is no TD;
  *                 RtmrsUnused       all RTMRs are zero here: they describe nothing;
