@@ -15,6 +15,7 @@ cvs_config_free(CvsConfig *config)
         return;
     g_free(config->tcti);
     g_free(config->vault_dir);
+    g_free(config->store_key_file);
 #define X(member, key) g_free(config->tee.member);
     CVS_CONFIG_TEE_PATHS(X)
 #undef X
@@ -27,6 +28,7 @@ cvs_config_new(void)
     CvsConfig *config = g_new0(CvsConfig, 1);
 
     config->vault_dir = g_strdup(CVS_STATE_DIR);
+    config->store_key_file = g_strdup(CVS_RUN_DIR "/store-key");
     config->max_requests = 256;
     config->max_requests_per_user = 32;
     config->secret_timeout_s = 30;
@@ -96,6 +98,8 @@ set_daemon_key(CvsConfig *config, const char *key, const char *value, GError **e
         return set_string(value, &config->tcti, error);
     if (g_str_equal(key, "VaultDir"))
         return set_path(value, &config->vault_dir, error);
+    if (g_str_equal(key, "StoreKeyFile"))
+        return set_path(value, &config->store_key_file, error);
     if (g_str_equal(key, "MaxRequests"))
         return set_uint(value, 1, 4096, &config->max_requests, error);
     if (g_str_equal(key, "MaxRequestsPerUser"))

@@ -151,7 +151,7 @@ typedef enum {
     X(CONFIG_ID_UNLISTED, "ConfigIdUnlisted", "the profile does not list the MRCONFIGID")          \
     X(OWNER_UNLISTED, "OwnerUnlisted", "the profile does not list the MROWNER")                    \
     X(OWNER_CONFIG_UNLISTED, "OwnerConfigUnlisted", "the profile does not list the MROWNERCONFIG") \
-    X(RTMR_DIFFERS, "RtmrDiffers", "the RTMR's value is none that the profile lists")              \
+    X(RTMR_DIFFERS, "RtmrDiffers", "the RTMR's value is not one that profile or key take")         \
     X(RTMRS_UNUSED, "RtmrsUnused", "all RTMRs are zero here, so that they describe nothing")       \
     X(SERVICE_TD_UNLISTED, "ServiceTdUnlisted", "the profile does not list the bound service TDs") \
     X(CRL_MISSING, "CrlMissing", "the profile wants a revocation list and there is none")          \
@@ -195,7 +195,13 @@ typedef enum {
     X(AK_MISMATCH, "AkMismatch", "the attestation key is not the one that is vouched for")         \
     X(AK_UNPROVEN, "AkUnproven", "only the guest says that the attestation key is the TPM's")      \
     X(HCL_STALE, "HclStale", "the paravisor's report was made for another request")                \
-    X(NONCE_MISMATCH, "NonceMismatch", "the evidence was made for another nonce")
+    X(NONCE_MISMATCH, "NonceMismatch", "the evidence was made for another nonce")                  \
+    X(CLAIM_DIFFERS, "ClaimDiffers", "a claim about the TEE is not what the key was sealed to")    \
+    X(RTMRS_MISSING, "RtmrsMissing", "this machine has no RTMRs")                                  \
+    X(CCEL_MISSING, "CcelMissing", "there is no event log that explains the RTMRs")                \
+    X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")             \
+    X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
+    X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -165,6 +165,12 @@ add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
     if (request->bank)
         g_variant_builder_add(&call->options, "{sv}", "bank",
                               g_variant_new_string(cvs_hash_name(*request->bank)));
+    if (request->rtmrs != 0)
+        g_variant_builder_add(&call->options, "{sv}", "rtmrs",
+                              g_variant_new_take_string(cvs_pcr_mask_format(request->rtmrs)));
+    if (request->claims)
+        g_variant_builder_add(&call->options, "{sv}", "require",
+                              g_variant_new_take_string(g_strjoinv(",", (char **)request->claims)));
     if (request->replace)
         g_variant_builder_add(&call->options, "{sv}", "replace", g_variant_new_boolean(TRUE));
     if (request->allow_unmeasured)
@@ -327,6 +333,9 @@ add_slot(CvsKeyInfo *info, GVariant *dict)
     look_up_text(dict, "profile", &slot->profile);
     look_up_text(dict, "pcrs", &slot->pcrs);
     look_up_text(dict, "bank", &slot->bank);
+    look_up_text(dict, "claims", &slot->claims);
+    look_up_text(dict, "rtmrs", &slot->rtmrs);
+    (void)g_variant_lookup(dict, "store-key", "b", &slot->store_key);
     (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
     (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
 }
@@ -344,6 +353,9 @@ key_info_from_dict(GVariant *dict)
     look_up_text(dict, "pcrs", &info->pcrs);
     look_up_text(dict, "bank", &info->bank);
     look_up_text(dict, "profile", &info->profile);
+    look_up_text(dict, "claims", &info->claims);
+    look_up_text(dict, "rtmrs", &info->rtmrs);
+    (void)g_variant_lookup(dict, "store-key", "b", &info->store_key);
     (void)g_variant_lookup(dict, "size", "t", &info->size);
     (void)g_variant_lookup(dict, "created", "x", &info->created);
     (void)g_variant_lookup(dict, "pin", "b", &info->pin);
@@ -516,6 +528,7 @@ dbus_status(CvsBackend *backend, GError **error)
     (void)g_variant_lookup(dict, "tpm-lockout-counter", "u", &info->tpm_lockout_counter);
     (void)g_variant_lookup(dict, "tpm-lockout-max", "u", &info->tpm_lockout_max);
     (void)g_variant_lookup(dict, "memory-locked", "b", &info->memory_locked);
+    look_up_text(dict, "lock2", &info->lock2);
     if (g_variant_lookup(dict, "tpm-banks", "^a&s", &banks)) {
         g_free(info->tpm_banks);
         info->tpm_banks = g_strjoinv(", ", (char **)banks);

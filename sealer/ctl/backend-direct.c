@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/hex.h"
 #include "ctl/backend.h"
-#include "release/release.h"
+#include "release/attester.h"
+
+#include "config.h"
 
 #include <unistd.h>
 
@@ -13,9 +15,13 @@
 typedef struct {
     CvsBackend parent;
     char *vault;
+    char *store_key_file;
     char *only_folder[2];
     const char *const *folders;
     CvsTpm *tpm;
+    CvsTeeSource *tee;
+    CvsAttester *attester;
+    CvsReleaseAttester release_attester;
     CvsStore *store; /* opened by the first call that needs it */
 } Direct;
 
@@ -25,8 +31,11 @@ direct_free(CvsBackend *backend)
     Direct *direct = (Direct *)backend;
 
     g_clear_pointer(&direct->store, cvs_store_close);
+    cvs_attester_free(direct->attester);
+    cvs_tee_source_free(direct->tee);
     g_clear_pointer(&direct->tpm, cvs_tpm_free);
     g_free(direct->vault);
+    g_free(direct->store_key_file);
     g_free(direct->only_folder[0]);
     g_free(direct);
 }
@@ -56,6 +65,9 @@ release_of(const Direct *direct)
         .store = direct->store,
         .profile_folders = direct->folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
+        .store_key_file = direct->store_key_file,
+        .attester = &direct->release_attester,
+        .tee_paths = cvs_tee_source_paths(direct->tee),
     };
 }
 
@@ -68,6 +80,8 @@ direct_seal(CvsBackend *backend, const char *owner_text, const char *name, const
         .profile = request->profile,
         .pcrs = request->pcrs,
         .bank = request->bank,
+        .rtmrs = request->rtmrs,
+        .claims = request->claims,
         .allow_unmeasured = request->allow_unmeasured,
         .replace = request->replace,
         .pin = request->pin,
@@ -130,6 +144,11 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
         g_free(slot->bank);
         slot->bank = g_strdup(cvs_hash_name(selection.bank));
     }
+    slot->store_key = (tpm2->factors & CVS_FACTOR_STORE_KEY) != 0;
+    g_free(slot->claims);
+    slot->claims = cvs_slot_conditions_names(&tpm2->conditions);
+    g_free(slot->rtmrs);
+    slot->rtmrs = cvs_pcr_mask_format(tpm2->conditions.rtmrs);
     if (tpm2->generation < *newest)
         return;
     *newest = tpm2->generation;
@@ -140,6 +159,11 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     info->pcrs = g_strdup(slot->pcrs);
     g_free(info->bank);
     info->bank = g_strdup(slot->bank);
+    info->store_key = slot->store_key;
+    g_free(info->claims);
+    info->claims = g_strdup(slot->claims);
+    g_free(info->rtmrs);
+    info->rtmrs = g_strdup(slot->rtmrs);
 }
 
 static CvsKeyInfo *
@@ -273,6 +297,7 @@ direct_status(CvsBackend *backend, GError **error)
     /* So that there was one of which it can be said. */
     cvs_secret_unref(cvs_secret_new(1));
     replace_text(&info->server, g_strdup("none: this process"));
+    replace_text(&info->lock2, g_strdup(cvs_release_lock2(direct->store_key_file)));
     info->tpm_available = cvs_tpm_get_info(direct->tpm, &tpm, &local);
     if (!info->tpm_available) {
         replace_text(&info->tpm_error, g_strdup(local->message));
@@ -312,6 +337,19 @@ static const CvsBackendClass direct_class = {
     .status = direct_status,
 };
 
+static void
+start_attester(Direct *direct, const CvsConfig *config)
+{
+    g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(config);
+    CvsAttesterConfig attester = {.tpm = direct->tpm,
+                                  .collateral_dir = CVS_STATE_DIR "/collateral"};
+
+    direct->tee = cvs_tee_source_new(paths, NULL);
+    attester.source = direct->tee;
+    direct->attester = cvs_attester_new(&attester);
+    direct->release_attester = cvs_release_attester(direct->attester);
+}
+
 CvsBackend *
 cvs_backend_direct_new(const char *config_file, const char *tcti, const char *vault,
                        const char *policies, GError **error)
@@ -324,9 +362,11 @@ cvs_backend_direct_new(const char *config_file, const char *tcti, const char *va
     direct = g_new0(Direct, 1);
     direct->parent.class = &direct_class;
     direct->vault = g_strdup(vault ? vault : config->vault_dir);
+    direct->store_key_file = g_strdup(config->store_key_file);
     direct->only_folder[0] = g_strdup(policies);
     direct->folders =
         policies ? (const char *const *)direct->only_folder : cvs_config_profile_folders();
     direct->tpm = cvs_tpm_new(tcti ? tcti : config->tcti);
+    start_attester(direct, config);
     return &direct->parent;
 }

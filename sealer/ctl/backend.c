@@ -10,6 +10,8 @@ slot_info_free(gpointer data)
     g_free(slot->profile);
     g_free(slot->pcrs);
     g_free(slot->bank);
+    g_free(slot->claims);
+    g_free(slot->rtmrs);
     g_free(slot);
 }
 
@@ -24,6 +26,8 @@ cvs_key_info_new(const char *name, const char *owner)
     info->pcrs = g_strdup("");
     info->bank = g_strdup("");
     info->profile = g_strdup("");
+    info->claims = g_strdup("");
+    info->rtmrs = g_strdup("");
     info->slots = g_ptr_array_new_with_free_func(slot_info_free);
     return info;
 }
@@ -37,6 +41,8 @@ cvs_key_info_add_slot(CvsKeyInfo *info, const char *kind)
     slot->profile = g_strdup("");
     slot->pcrs = g_strdup("");
     slot->bank = g_strdup("");
+    slot->claims = g_strdup("");
+    slot->rtmrs = g_strdup("");
     g_ptr_array_add(info->slots, slot);
     return slot;
 }
@@ -52,6 +58,8 @@ cvs_key_info_free(CvsKeyInfo *info)
     g_free(info->pcrs);
     g_free(info->bank);
     g_free(info->profile);
+    g_free(info->claims);
+    g_free(info->rtmrs);
     g_free(info->error);
     g_ptr_array_unref(info->slots);
     g_free(info);
@@ -67,6 +75,7 @@ cvs_status_info_new(void)
     info->tpm_manufacturer = g_strdup("");
     info->tpm_banks = g_strdup("");
     info->tpm_srk_name = g_strdup("");
+    info->lock2 = g_strdup("");
     return info;
 }
 
@@ -80,6 +89,7 @@ cvs_status_info_free(CvsStatusInfo *info)
     g_free(info->tpm_manufacturer);
     g_free(info->tpm_banks);
     g_free(info->tpm_srk_name);
+    g_free(info->lock2);
     g_free(info);
 }
 

@@ -16,7 +16,10 @@ typedef struct {
     char *profile;
     char *pcrs; /* "0+2+7" */
     char *bank;
+    char *claims; /* names of those that it is sealed to, between spaces; "": none */
+    char *rtmrs;  /* "0+1+2"; "": none */
     gboolean pin;
+    gboolean store_key;
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -31,6 +34,9 @@ typedef struct {
     char *bank;
     char *profile;
     gboolean pin;
+    char *claims; /* of that slot too, as in CvsSlotInfo */
+    char *rtmrs;
+    gboolean store_key;
     gboolean recovery;
     char *error;      /* NULL: the key can be read */
     GPtrArray *slots; /* CvsSlotInfo*, by describe() only; else empty */
@@ -53,6 +59,7 @@ typedef struct {
     guint32 tpm_lockout_max;
     char *tpm_srk_name; /* hex; "": none yet */
     gboolean memory_locked;
+    char *lock2; /* cvs_release_lock2() */
 } CvsStatusInfo;
 CvsStatusInfo *cvs_status_info_new(void);
 void cvs_status_info_free(CvsStatusInfo *info);
@@ -63,6 +70,8 @@ typedef struct {
     const char *profile;
     guint32 pcrs;
     const CvsHash *bank;
+    guint32 rtmrs;
+    const char *const *claims; /* of cvs_pinnable_parse() */
     gboolean replace;
     gboolean allow_unmeasured;
     const CvsSecret *pin;

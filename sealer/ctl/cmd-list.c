@@ -90,7 +90,8 @@ const CvsCommand cvs_cmd_list = {
             .description = "A key that cannot be read is listed with the reason. --json gives\n"
                            "{\"keys\": [{\"name\", \"owner\", \"id\", \"size\", \"created\", "
                            "\"pcrs\", \"bank\",\n"
-                           "\"pin\", \"recovery\", \"profile\"}]}, or {\"name\", \"owner\", "
+                           "\"pin\", \"recovery\", \"profile\", \"claims\", \"rtmrs\", "
+                           "\"store-key\"}]}, or {\"name\", \"owner\", "
                            "\"error\"} for such a\n"
                            "key.\n",
             .entries = list_entries,

@@ -5,6 +5,7 @@
 #include "ctl/progress.h"
 #include "ctl/prompt.h"
 #include "ctl/secret-io.h"
+#include "policy/pinnable.h"
 #include "policy/profile.h"
 #include "tpm/pcr.h"
 #include "vault/key-file.h"
@@ -16,6 +17,8 @@ static struct {
     char *size;
     char *pcrs;
     char *bank;
+    char *rtmrs;
+    char *require;
     char *policy;
     gboolean pin;
     char *pin_file;
@@ -34,6 +37,17 @@ static struct {
          0,          G_OPTION_ARG_STRING,                                                            \
          &args.bank, "Their bank, sha256 or sha384; default: the profile's",                         \
          "HASH"},                                                                                    \
+        {"rtmrs",     0,                                                                             \
+         0,           G_OPTION_ARG_STRING,                                                           \
+         &args.rtmrs, "RTMRs of a TD to seal to, such as 0+1+2; default: the profile's",             \
+         "LIST"},                                                                                    \
+        {"require",                                                                                  \
+         0,                                                                                          \
+         0,                                                                                          \
+         G_OPTION_ARG_STRING,                                                                        \
+         &args.require,                                                                              \
+         "Claims of the TEE to seal to, such as measurement,tcb; default: the profile's",            \
+         "LIST"},                                                                                    \
         {"policy", 0, 0, G_OPTION_ARG_STRING, &args.policy, "Profile; default: default", "NAME"},    \
         {"pin", 0, 0, G_OPTION_ARG_NONE, &args.pin, "Ask for a PIN that unsealing will need", NULL}, \
         {"pin-file", 0, 0, G_OPTION_ARG_FILENAME, &args.pin_file, "Read the PIN from a file",        \
@@ -115,9 +129,9 @@ prepare_recovery(const char *name, CvsSealRequest *request, Recovery *recovery, 
     return FALSE;
 }
 
-/* bank has to live as long as the request. */
+/* bank and claims have to live as long as the request. */
 static gboolean
-prepare_request(CvsSealRequest *request, CvsHash *bank, GError **error)
+prepare_request(CvsSealRequest *request, CvsHash *bank, GStrv *claims, GError **error)
 {
     request->profile = args.policy;
     request->replace = args.replace;
@@ -130,6 +144,18 @@ prepare_request(CvsSealRequest *request, CvsHash *bank, GError **error)
     if (args.pcrs && !cvs_pcr_mask_parse(args.pcrs, &request->pcrs, error)) {
         g_prefix_error(error, "--pcrs: ");
         return FALSE;
+    }
+    if (args.rtmrs && !cvs_rtmr_mask_parse(args.rtmrs, &request->rtmrs, error)) {
+        g_prefix_error(error, "--rtmrs: ");
+        return FALSE;
+    }
+    if (args.require) {
+        *claims = cvs_pinnable_parse(args.require, error);
+        if (*claims == NULL) {
+            g_prefix_error(error, "--require: ");
+            return FALSE;
+        }
+        request->claims = (const char *const *)*claims;
     }
     if (args.bank) {
         if (!cvs_pcr_bank_parse(args.bank, bank, error)) {
@@ -200,6 +226,7 @@ run(CvsCli *cli, const char *name, gboolean generate, GError **error)
     CvsSealRequest request = {0};
     Recovery recovery = {0};
     CvsHash bank = CVS_SHA256;
+    g_auto(GStrv) claims = NULL;
     guint32 size = 0;
     CvsBackend *backend = NULL;
     g_autoptr(CvsSecret) secret = NULL;
@@ -209,7 +236,8 @@ run(CvsCli *cli, const char *name, gboolean generate, GError **error)
     gboolean ok = FALSE;
 
     if (!cvs_cli_begin(cli, generate ? "generate" : "seal", name, error) ||
-        !prepare_request(&request, &bank, error) || (generate && !parse_size(&size, error)) ||
+        !prepare_request(&request, &bank, &claims, error) ||
+        (generate && !parse_size(&size, error)) ||
         !prepare_recovery(name, &request, &recovery, error))
         return FALSE;
     backend = cvs_cli_get_backend(cli, error);

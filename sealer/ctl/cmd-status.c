@@ -17,7 +17,7 @@ to_json(const CvsStatusInfo *info)
     }
     json = json_pack("{s:s, s:b, s:o, s:b, s:s}", "server", info->server, "tpm-available",
                      (int)info->tpm_available, "tpm-banks", array, "memory-locked",
-                     (int)info->memory_locked, "lock2", "unmeasured");
+                     (int)info->memory_locked, "lock2", info->lock2);
     if (*info->tpm_error)
         (void)json_object_set_new(json, "tpm-error", json_string(info->tpm_error));
     if (!info->tpm_available)

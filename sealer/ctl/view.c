@@ -15,7 +15,8 @@ opens_with(const CvsKeyInfo *info)
     GString *text = g_string_new(NULL);
 
     if (*info->pcrs)
-        g_string_append(text, info->pin ? "TPM + PIN" : "TPM");
+        g_string_append_printf(text, "TPM%s%s", *info->claims || *info->rtmrs ? " + TEE" : "",
+                               info->pin ? " + PIN" : "");
     if (info->recovery)
         g_string_append(text, text->len > 0 ? ", recovery" : "recovery");
     return g_string_free(text, FALSE);
@@ -129,6 +130,16 @@ append_pcrs(const CvsView *view, GString *text, const char *pcrs, const char *ba
     }
 }
 
+/* One line a claim. */
+static void
+append_claims(const CvsView *view, GString *text, const char *claims)
+{
+    g_auto(GStrv) names = g_strsplit(claims, " ", -1);
+
+    for (guint i = 0; names[i]; i++)
+        append_field(view, text, i == 0 ? "Claims" : "", "%s", names[i]);
+}
+
 static void
 append_slot(const CvsView *view, GString *text, guint n, const CvsSlotInfo *slot)
 {
@@ -140,8 +151,10 @@ append_slot(const CvsView *view, GString *text, guint n, const CvsSlotInfo *slot
         return;
     }
     pcrs = text_pcrs(slot->pcrs, slot->bank);
-    append_field(view, text, label, "tpm2, PCRs %s%s, profile %s, generation %u", pcrs,
-                 slot->pin ? ", PIN" : "", slot->profile, slot->generation);
+    append_field(view, text, label, "tpm2, PCRs %s%s%s%s%s%s, profile %s, generation %u", pcrs,
+                 *slot->rtmrs ? ", RTMRs " : "", slot->rtmrs, *slot->claims ? ", claims" : "",
+                 slot->store_key ? ", store key" : "", slot->pin ? ", PIN" : "", slot->profile,
+                 slot->generation);
 }
 
 char *
@@ -169,6 +182,11 @@ cvs_view_key(const CvsView *view, const CvsKeyInfo *info)
         append_field(view, text, "Profile", "%s", info->profile);
         append_pcrs(view, text, info->pcrs, info->bank);
     }
+    if (*info->rtmrs)
+        append_field(view, text, "RTMRs", "%s", info->rtmrs);
+    append_claims(view, text, info->claims);
+    if (info->store_key)
+        append_field(view, text, "Store key", "needed");
     for (guint i = 0; i < info->slots->len; i++)
         append_slot(view, text, i, g_ptr_array_index(info->slots, i));
     return g_string_free(text, FALSE);
@@ -282,6 +300,18 @@ cvs_view_explanation(const CvsView *view, const json_t *explanation, const char 
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
+static const char *
+lock2_text(const char *lock2)
+{
+    if (g_str_equal(lock2, "store-key"))
+        return "store key: what is sealed now opens only after a boot that has it";
+    if (g_str_equal(lock2, "unfit"))
+        return "the file of the store key is not as it must be; nothing is sealed, see cvmseald(8)";
+    return "unmeasured: there is no store key, and nothing shows that what judges the TEE is "
+           "itself "
+           "measured";
+}
+
 char *
 cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
 {
@@ -308,8 +338,6 @@ cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
     append_field(view, text, "Memory", "%s",
                  info->memory_locked ? "secrets are locked into memory"
                                      : "secrets could be swapped out: raise LimitMEMLOCK");
-    append_field(view, text, "Lock 2",
-                 "unmeasured: keys are bound to the PCRs of this TPM, and "
-                 "no TEE report vouches for it");
+    append_field(view, text, "Lock 2", "%s", lock2_text(info->lock2));
     return g_string_free(text, FALSE);
 }

@@ -2,6 +2,7 @@
 #include "policy/profile.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "policy/pinnable.h"
 #include "policy/value.h"
 
 #include <string.h>
@@ -26,6 +27,7 @@ cvs_profile_unref(CvsProfile *profile)
         return;
     g_free(profile->name);
     g_free(profile->description);
+    g_strfreev(profile->claims);
     cvs_tee_rules_clear(&profile->tee);
     g_free(profile);
 }
@@ -113,6 +115,25 @@ parse_required_pcrs(CvsProfile *profile, const char *value, GError **error)
 }
 
 static gboolean
+parse_rtmrs(CvsProfile *profile, const char *value, GError **error)
+{
+    if (*value == '\0') {
+        profile->rtmrs = 0;
+        return TRUE;
+    }
+    return cvs_rtmr_mask_parse(value, &profile->rtmrs, error);
+}
+
+static gboolean
+parse_claims(CvsProfile *profile, const char *value, GError **error)
+{
+    if (*value == '\0')
+        return TRUE;
+    profile->claims = cvs_pinnable_parse(value, error);
+    return profile->claims != NULL;
+}
+
+static gboolean
 parse_allow_unmeasured(CvsProfile *profile, const char *value, GError **error)
 {
     return cvs_value_boolean(value, &profile->allow_unmeasured, error);
@@ -153,6 +174,8 @@ enum {
     KEY_PCRS,
     KEY_BANK,
     KEY_REQUIRED_PCRS,
+    KEY_RTMRS,
+    KEY_CLAIMS,
     KEY_ALLOW_UNMEASURED,
     KEY_PIN,
     KEY_PIN_MINIMUM_LENGTH,
@@ -169,6 +192,8 @@ static const struct {
     [KEY_PCRS] = {1, "PCRs", parse_pcrs},
     [KEY_BANK] = {1, "PCRBank", parse_bank},
     [KEY_REQUIRED_PCRS] = {1, "RequirePCRs", parse_required_pcrs},
+    [KEY_RTMRS] = {1, "RTMRs", parse_rtmrs},
+    [KEY_CLAIMS] = {1, "Claims", parse_claims},
     [KEY_ALLOW_UNMEASURED] = {1, "AllowUnmeasured", parse_allow_unmeasured},
     [KEY_PIN] = {2, "PIN", parse_pin},
     [KEY_PIN_MINIMUM_LENGTH] = {2, "PINMinimumLength", parse_pin_minimum_length},

@@ -21,9 +21,12 @@ typedef struct {
     char *name;        /* without ".policy" */
     char *description; /* for `cvmseal status` */
     /* [Registers] */
-    guint32 pcrs;              /* PCRs=      the default selection at sealing; never 0 */
-    CvsHash bank;              /* PCRBank=   the default bank */
-    guint32 required_pcrs;     /* RequirePCRs=  every key has at least these; 0: any */
+    guint32 pcrs;          /* PCRs=      the default selection at sealing; never 0 */
+    CvsHash bank;          /* PCRBank=   the default bank */
+    guint32 required_pcrs; /* RequirePCRs=  every key has at least these; 0: any */
+    guint32 rtmrs;         /* RTMRs=     the default selection of RTMRs; 0: none */
+    GStrv claims;          /* Claims=    claims that new keys pin (policy/pinnable.h); NULL: none
+                            * said */
     gboolean allow_unmeasured; /* AllowUnmeasured=  what PcrUnmeasured refuses is let through */
     /* [Secrets] */
     CvsProfileRule pin;      /* PIN= optional, required, forbidden */

@@ -17,27 +17,6 @@ check_required_pcrs(const CvsProfile *profile, guint32 mask, GError *refusal)
     return lacking == 0;
 }
 
-/* Nothing here attests, so that a profile which wants a TEE can accept no state at all. */
-static gboolean
-check_attestation(const CvsProfile *profile, GError **error)
-{
-    g_autoptr(GError) refusal = NULL;
-
-    if (!profile->tee.present)
-        return TRUE;
-    refusal =
-        g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                    "profile %s asks for a TEE ([TEE], [SNP], [TDX] or [Collateral]), and this "
-                    "version seals and releases keys without attestation: take these groups "
-                    "out of it, or use another profile",
-                    profile->name);
-    cvs_error_add_reason(refusal, CVS_REASON_NOT_ATTESTED, NULL, NULL,
-                         "profile %s asks for a TEE, and none is attested by this version",
-                         profile->name);
-    g_propagate_error(error, g_steal_pointer(&refusal));
-    return FALSE;
-}
-
 /* Characters of UTF-8; of anything else, the bytes that do not look like the rest of one. */
 static gsize
 count_characters(const CvsSecret *pin)
@@ -55,8 +34,6 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
 {
     g_autoptr(GError) refusal = NULL;
 
-    if (!check_attestation(profile, error))
-        return FALSE;
     if (selection->mask == 0) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "no PCR is selected: such a key would open in any state");
@@ -95,31 +72,32 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
     return TRUE;
 }
 
-gboolean
-cvs_conditions_check_slot(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error)
+/* Whatever is wrong with the profile, without one that accepts there is no release. */
+static CvsProfile *
+load_profile(const CvsRelease *release, const char *name, GError **error)
 {
-    g_autoptr(CvsProfile) profile = NULL;
     g_autoptr(GError) refusal = NULL;
     g_autoptr(GError) load_error = NULL;
+    CvsProfile *profile = cvs_profile_load(release->profile_folders, name, &load_error);
+
+    if (profile)
+        return profile;
+    refusal = g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                          "the key's profile %s cannot be used: %s", name, load_error->message);
+    cvs_error_add_reason(refusal, CVS_REASON_PROFILE_MISSING, NULL, name, "profile %s: %s", name,
+                         load_error->message);
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return NULL;
+}
+
+static gboolean
+check_key(const CvsProfile *profile, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(GError) refusal =
+        g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);
     CvsPcrSelection selection = {0};
     guint8 digest[32];
 
-    profile = cvs_profile_load(release->profile_folders, slot->profile, &load_error);
-    if (profile == NULL) {
-        /* Whatever is wrong with the profile, without one that accepts there is no release. */
-        refusal =
-            g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "the key's profile %s cannot be used: %s",
-                        slot->profile, load_error->message);
-        cvs_error_add_reason(refusal, CVS_REASON_PROFILE_MISSING, NULL, slot->profile,
-                             "profile %s: %s", slot->profile, load_error->message);
-        g_propagate_error(error, g_steal_pointer(&refusal));
-        return FALSE;
-    }
-    if (!check_attestation(profile, error))
-        return FALSE;
-
-    refusal =
-        g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);
     (void)cvs_policy_get_pcr(slot->policy, &selection, digest);
     (void)check_required_pcrs(profile, selection.mask, refusal);
     if (profile->pin == CVS_PROFILE_REQUIRED && !cvs_policy_needs_pin(slot->policy))
@@ -130,4 +108,79 @@ cvs_conditions_check_slot(const CvsRelease *release, const CvsTpm2Slot *slot, GE
         return FALSE;
     }
     return TRUE;
+}
+
+/* Takes the next error, if there is one: the first stands, with the reasons of all. */
+static void
+collect(GError **refusal, GError **next)
+{
+    if (*next == NULL)
+        return;
+    if (*refusal == NULL) {
+        *refusal = g_steal_pointer(next);
+        return;
+    }
+    cvs_error_add_reasons_of(*refusal, *next);
+    g_clear_error(next);
+}
+
+static gboolean
+end(GError **refusal, GError **error)
+{
+    if (*refusal == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(refusal));
+    return FALSE;
+}
+
+/* Of claims that are there. */
+static void
+collect_own(CvsAttested *attested, const CvsTpm2Slot *slot, const json_t *claims, GError **refusal)
+{
+    GError *next = NULL;
+
+    (void)cvs_attested_check_claims(&slot->conditions, claims, &next);
+    collect(refusal, &next);
+    (void)cvs_attested_check_rtmrs(attested, &slot->conditions, &next);
+    collect(refusal, &next);
+}
+
+gboolean
+cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(CvsProfile) profile = load_profile(attested->release, slot->profile, error);
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) refusal = NULL;
+    GError *next = NULL;
+
+    if (profile == NULL)
+        return FALSE;
+    if (cvs_attested_is_needed(profile, &slot->conditions)) {
+        (void)cvs_attested_appraise(attested, profile, &claims, &next);
+        collect(&refusal, &next);
+    }
+    (void)check_key(profile, slot, &next);
+    collect(&refusal, &next);
+    if (claims)
+        collect_own(attested, slot, claims, &refusal);
+    return end(&refusal, error);
+}
+
+gboolean
+cvs_conditions_check_own(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(CvsProfile) profile = NULL;
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) refusal = NULL;
+
+    if (cvs_slot_conditions_is_empty(&slot->conditions))
+        return TRUE;
+    profile = load_profile(attested->release, slot->profile, error);
+    if (profile == NULL)
+        return FALSE;
+    if (!cvs_attested_appraise(attested, profile, &claims, &refusal) && claims == NULL)
+        return end(&refusal, error);
+    g_clear_error(&refusal);
+    collect_own(attested, slot, claims, &refusal);
+    return end(&refusal, error);
 }

@@ -2,17 +2,18 @@
 #pragma once
 
 /* What a profile asks of a key: of one that is about to be sealed, and, since a profile can be
- * tightened later, of each slot again when it is to be released. A profile that asks for a TEE
- * (policy/tee-rules.h) is NotSupported in both, with the reason NotAttested: its rules are never
- * passed over. */
+ * tightened later, of each slot again when it is to be released; and what the slot asks itself. */
 
-#include "release/release.h"
+#include "release/attested.h"
 
-/* At sealing. pin and recovery say whether the new key has them. InvalidArgument or TeeRefused with
- * the reasons. */
+/* At sealing, of all but the TEE (release/pinning.h). pin and recovery say whether the new key has
+ * them. InvalidArgument or TeeRefused with the reasons. */
 gboolean cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *selection,
                                       const CvsSecret *pin, gboolean recovery, GError **error);
 
-/* At release: TeeRefused with every reason. */
-gboolean cvs_conditions_check_slot(const CvsRelease *release, const CvsTpm2Slot *slot,
-                                   GError **error);
+/* At release: the profile's rules about the TEE and the key, then the slot's claims and floors,
+ * then its RTMRs. The error is that of the first which does not hold, with every reason of all. */
+gboolean cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);
+
+/* The slot's own conditions alone, whatever the profile says: for a reseal. */
+gboolean cvs_conditions_check_own(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);

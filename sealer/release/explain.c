@@ -47,15 +47,19 @@ judge_object(const CvsTpm2Slot *slot, GError *refusal)
 
 /* Everything that would refuse this slot, short of unsealing it. */
 static gboolean
-judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *slot,
-           GError *refusal, GError **error)
+judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot, GError *refusal,
+           GError **error)
 {
+    const CvsRelease *release = attested->release;
     g_autoptr(GError) profile_error = NULL;
+    g_autoptr(GError) store_error = NULL;
     g_autoptr(GError) srk_error = NULL;
     GBytes *srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
 
-    if (!cvs_conditions_check_slot(release, slot, &profile_error))
+    if (!cvs_conditions_check_slot(attested, slot, &profile_error))
         cvs_error_add_reasons_of(refusal, profile_error);
+    if (!cvs_slot_check_store_key(release, slot, &store_error))
+        cvs_error_add_reasons_of(refusal, store_error);
     judge_object(slot, refusal);
     if (srk_name == NULL) {
         /* The PCRs are not looked at then: there is no key to authenticate what is read. */
@@ -84,7 +88,7 @@ judge_slot(const CvsRelease *release, const CvsKeyFile *key, const CvsTpm2Slot *
 }
 
 static json_t *
-slot_to_json(const CvsRelease *release, const CvsKeyFile *key, guint index, gboolean *opens,
+slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean *opens,
              GError **error)
 {
     const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
@@ -97,17 +101,19 @@ slot_to_json(const CvsRelease *release, const CvsKeyFile *key, guint index, gboo
 
     if (slot == NULL)
         return json_pack("{s:i, s:s}", "slot", (int)index, "kind", "recovery");
-    if (!judge_slot(release, key, slot, refusal, error))
+    if (!judge_slot(attested, key, slot, refusal, error))
         return NULL;
     (void)cvs_policy_get_pcr(slot->policy, &selection, digest);
     pcrs = cvs_pcr_mask_format(selection.mask);
     matches = cvs_error_get_reasons(refusal)->len == 0;
     *opens |= matches;
-    return json_pack("{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:b, s:o}", "slot", (int)index, "kind",
-                     "tpm2", "generation", (json_int_t)slot->generation, "profile", slot->profile,
-                     "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs, "bank",
-                     cvs_hash_name(selection.bank), "matches", (int)matches, "reasons",
-                     reasons_to_json(refusal));
+    return json_pack("{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:o}", "slot", (int)index,
+                     "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile",
+                     slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs,
+                     "bank", cvs_hash_name(selection.bank), "conditions",
+                     cvs_slot_conditions_to_json(&slot->conditions), "store_key",
+                     (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "matches", (int)matches,
+                     "reasons", reasons_to_json(refusal));
 }
 
 char *
@@ -118,6 +124,7 @@ cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char
     g_autoptr(json_t) explanation = NULL;
     g_autoptr(json_t) slots = NULL;
     g_autofree char *owner_text = cvs_owner_format(owner);
+    g_auto(CvsAttested) attested = {.release = release};
     gboolean opens = FALSE;
 
     if (!cvs_key_name_check(name, error))
@@ -127,7 +134,7 @@ cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char
         return NULL;
     slots = json_array();
     for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
-        json_t *slot = slot_to_json(release, key, i, &opens, error);
+        json_t *slot = slot_to_json(&attested, key, i, &opens, error);
 
         if (slot == NULL)
             return NULL;

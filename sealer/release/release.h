@@ -8,8 +8,22 @@
  * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
 
 #include "policy/profile.h"
+#include "tee/tee-paths.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
+
+/* What knows the TEE: attest/attester.h. */
+typedef struct {
+    /* The claims of this boot's attestation, in which a TD's registers are those of now, appraised
+     * by the profile: cvs_attester_appraise(). *ret_claims is also set where the profile refuses;
+     * else there is no attestation. */
+    gboolean (*appraise)(gpointer data, const CvsProfile *profile, json_t **ret_claims,
+                         GError **error);
+    /* A TD's registers now: cvs_attester_read_rtmrs(). */
+    gboolean (*read_rtmrs)(gpointer data, guint8 ret_rtmr[static CVS_TD_RTMRS][CVS_TD_MR_SIZE],
+                           GError **error);
+    gpointer data;
+} CvsReleaseAttester;
 
 /* What a release works with; all borrowed, one thread at a time. */
 typedef struct {
@@ -20,13 +34,20 @@ typedef struct {
     /* Wrong PINs lock the whole TPM, for whoever else has one: half of the tries are not for this
      * caller. */
     gboolean spares_tries;
+    const char *store_key_file; /* vault/store-key.h: its bytes are a factor of each key that
+                                 * is sealed while it is there; NULL: there is none */
+    const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
+                                         * refused (NotAttested) */
+    const CvsTeePaths *tee_paths;       /* where the log of the RTMRs is; NULL: there is none */
 } CvsRelease;
 
 /* How to seal. NULL and 0 mean: as the profile says. */
 typedef struct {
-    const char *profile; /* NULL: CVS_PROFILE_DEFAULT */
-    guint32 pcrs;        /* a mask; 0: the profile's */
-    const CvsHash *bank; /* NULL: the profile's */
+    const char *profile;       /* NULL: CVS_PROFILE_DEFAULT */
+    guint32 pcrs;              /* a mask; 0: the profile's */
+    const CvsHash *bank;       /* NULL: the profile's */
+    guint32 rtmrs;             /* a mask; 0: the profile's */
+    const char *const *claims; /* of cvs_pinnable_parse(): what is pinned; NULL: the profile's */
     gboolean allow_unmeasured;
     gboolean replace;
     const CvsSecret *pin;       /* NULL: none */
@@ -37,14 +58,16 @@ typedef struct {
     gpointer deliver_data;
 } CvsSealOptions;
 
-/* Seals a secret to the present state: reads the PCRs, seals, unseals and compares, then writes.
- * ret_id: the key's id. */
+/* Seals a secret to the present state: has the TEE attested if that is asked for, and pins what the
+ * key is to be sealed to (release/pinning.h); reads the PCRs, seals, unseals and compares, then
+ * writes. ret_id: the key's id. */
 gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                           const CvsSecret *secret, const CvsSealOptions *options, char **ret_id,
                           GError **error);
 
 /* THE function that returns a secret. Load the key; each tpm2 slot in turn, newest generation
- * first: the present profile accepts the slot, the TPM's policy holds, the KEK opens the slot. The
+ * first: the present profile accepts the TEE and the slot, the slot's own conditions hold, the
+ * TPM's policy holds, the KEK opens the slot. The
  * error is that of the newest slot, with the reasons of all. A wrong PIN and
  * a TPM that fails end the search, and theirs is the error. A slot that is not the key's own does
  * not keep another from opening, and is named in a warning (SlotForged). When the newest of the
@@ -62,9 +85,11 @@ typedef struct {
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
- * adds a slot for the present state with the profile, the PIN and the PCRs of the newest slot that
- * is the key's own, and what the profile has come to require; a PIN that it has come to forbid
- * goes. However the key was opened, its MACs tell which slots are its own (vault/slot-mac.h).
+ * adds a slot for the present state with the profile, the PIN, the PCRs, claims and RTMRs of the
+ * newest slot that is the key's own, and what the profile has come to require; a PIN that it has
+ * come to forbid goes. A slot opens it only if its own conditions hold too: else whoever may reseal
+ * could move a key to a TEE that may not have it. However the key was opened, its MACs tell which
+ * slots are its own (vault/slot-mac.h).
  *
  * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
  * those that do not open now, until the new one has opened in a release: whoever reseals in a state
@@ -79,9 +104,13 @@ gboolean cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, co
 gboolean cvs_release_remove(const CvsRelease *release, const CvsOwner *owner, const char *name,
                             GError **error);
 
+/* What makes lock 2 hold (DESIGN: two locks): "store-key" while there is one, "unmeasured" without,
+ * "unfit" if the file is not as it must be, so that nothing is sealed. */
+const char *cvs_release_lock2(const char *store_key_file);
+
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
- *   "pcrs": "0+2+7", "bank", "matches": bool,
+ *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "matches": bool,
  *   "reasons": [{"code", "detail", "seen", "wanted"}]}]} */
 char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,
                           GError **error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "release/conditions.h"
+#include "release/pinning.h"
 #include "release/release.h"
 #include "release/slot.h"
 #include "vault/recovery.h"
@@ -11,10 +12,11 @@
 
 /* Opens the key by any slot that matches, else by the recovery key. ret_slot: the tpm2 slot that
  * opened, or NONE. The profile is not asked here: nothing leaves, and a reseal is how a key is
- * brought under a profile that was tightened. */
+ * brought under a profile that was tightened. The slot's own conditions are: with the same PCRs
+ * they alone may be what keeps a key shut. */
 static gboolean
-open_somehow(const CvsRelease *release, CvsKeyFile *key, GArray *order,
-             const CvsResealOptions *options, guint *ret_slot, GError **error)
+open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsResealOptions *options,
+             guint *ret_slot, GError **error)
 {
     g_autoptr(CvsSecret) recovery_key = NULL;
     g_autoptr(GError) refusal = NULL;
@@ -24,7 +26,8 @@ open_somehow(const CvsRelease *release, CvsKeyFile *key, GArray *order,
         g_autoptr(GError) local = NULL;
         gboolean final = FALSE;
 
-        if (cvs_slot_open(release, key, index, options->pin, &local)) {
+        if (cvs_conditions_check_own(attested, cvs_key_file_get_tpm2_slot(key, index), &local) &&
+            cvs_slot_open(attested->release, key, index, options->pin, &local)) {
             *ret_slot = index;
             return TRUE;
         }
@@ -67,12 +70,13 @@ are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
 
     cvs_policy_calculate(a->policy, digest_a);
     cvs_policy_calculate(b->policy, digest_b);
-    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 &&
-           g_bytes_equal(a->object.srk_name, b->object.srk_name);
+    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 && a->factors == b->factors &&
+           g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
+           cvs_slot_conditions_equal(&a->conditions, &b->conditions);
 }
 
 /* A recovery slot is either the same or another one; a tpm2 slot has no use beside one of the same
- * TPM, PCRs and demand for a PIN. */
+ * TPM, PCRs, conditions, factors and demand for a PIN. */
 static gboolean
 is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
 {
@@ -167,6 +171,9 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     g_autoptr(GBytes) state = NULL;
     g_auto(CvsNewSlot) made = {0};
     const CvsTpm2Slot *model = NULL;
+    g_auto(CvsAttested) attested = {.release = release};
+    g_auto(CvsSlotConditions) conditions = {0};
+    CvsPinning pinning = {0};
     CvsSlotRequest request = {0};
     guint8 digest[32];
     gboolean has_pin = FALSE;
@@ -181,7 +188,7 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (key == NULL)
         return FALSE;
     order = cvs_slot_order(key);
-    if (!open_somehow(release, key, order, options, &opened, error))
+    if (!open_somehow(&attested, key, order, options, &opened, error))
         return FALSE;
     secret = cvs_key_file_decrypt(key, error);
     if (secret == NULL)
@@ -210,15 +217,21 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), error))
         return FALSE;
+    pinning.former = &model->conditions;
+    if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
+        return FALSE;
+    request.conditions = &conditions;
+    request.needs_store_key = (model->factors & CVS_FACTOR_STORE_KEY) != 0;
     if (!cvs_slot_make(release, &request, &made, error))
         return FALSE;
 
     tidy(key, opened);
+    cvs_key_file_set_store_key(key, made.store_key);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     file = cvs_key_file_serialise(key, error);
     if (file == NULL ||
-        !cvs_slot_prove(file, cvs_key_file_get_n_slots(key) - 1, made.tpm_secret, secret, error))
+        !cvs_slot_prove(file, cvs_key_file_get_n_slots(key) - 1, &made, secret, error))
         return FALSE;
 
     state = cvs_store_save_state(release->store, lock, made.record, error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
 #include "release/conditions.h"
+#include "release/pinning.h"
 #include "release/release.h"
 #include "release/slot.h"
 #include "vault/recovery.h"
@@ -39,6 +40,9 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     g_autoptr(GBytes) file = NULL;
     g_autoptr(GBytes) state = NULL;
     g_auto(CvsNewSlot) made = {0};
+    g_auto(CvsAttested) attested = {.release = release};
+    g_auto(CvsSlotConditions) conditions = {0};
+    CvsPinning pinning = {.rtmrs = options->rtmrs, .claims = options->claims};
     CvsSlotRequest request = {0};
     gboolean recovery = options->want_recovery_key;
 
@@ -58,6 +62,7 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
         .selection = {.bank = options->bank ? *options->bank : profile->bank,
                       .mask = options->pcrs ? options->pcrs : profile->pcrs},
         .pin = options->pin,
+        .conditions = &conditions,
         .allow_unmeasured = options->allow_unmeasured,
         .generation = 1,
     };
@@ -66,10 +71,14 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     if (!options->replace && !check_name_is_free(release, owner, name, error))
         return FALSE;
 
-    if (!cvs_slot_make(release, &request, &made, error))
+    if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error) ||
+        !cvs_slot_make(release, &request, &made, error))
         return FALSE;
     key = cvs_key_file_new(name, owner, CVS_STAGE_SYSTEM, secret, error);
-    if (key == NULL || !cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
+    if (key == NULL)
+        return FALSE;
+    cvs_key_file_set_store_key(key, made.store_key);
+    if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     if (recovery) {
         recovery_key = cvs_recovery_key_new(error);
@@ -77,7 +86,7 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
             return FALSE;
     }
     file = cvs_key_file_serialise(key, error);
-    if (file == NULL || !cvs_slot_prove(file, 0, made.tpm_secret, secret, error))
+    if (file == NULL || !cvs_slot_prove(file, 0, &made, secret, error))
         return FALSE;
     if (recovery && !options->deliver_recovery_key(recovery_key, options->deliver_data, error)) {
         g_prefix_error(error, "the recovery key could not be delivered, so nothing was sealed: ");

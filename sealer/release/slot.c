@@ -2,6 +2,7 @@
 #include "release/slot.h"
 #include "base/error.h"
 #include "release/state.h"
+#include "vault/store-key.h"
 
 #include <string.h>
 
@@ -15,7 +16,30 @@ cvs_new_slot_clear(CvsNewSlot *made)
 {
     g_clear_pointer(&made->slot, cvs_tpm2_slot_free);
     g_clear_pointer(&made->tpm_secret, cvs_secret_unref);
+    g_clear_pointer(&made->store_key, cvs_secret_unref);
     g_clear_pointer(&made->record, g_free);
+}
+
+/* NULL if there is none and it is not needed. */
+static gboolean
+load_store_key(const CvsRelease *release, gboolean needed, CvsSecret **ret_key, GError **error)
+{
+    g_autoptr(CvsSecret) key = NULL;
+    g_autoptr(GError) missing = NULL;
+
+    if (release->store_key_file && !cvs_store_key_load(release->store_key_file, &key, error))
+        return FALSE;
+    if (key || !needed) {
+        *ret_key = g_steal_pointer(&key);
+        return TRUE;
+    }
+    missing = g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                          "the key was sealed with the store key, which is not here (%s): it comes "
+                          "when the machine has booted as it should",
+                          release->store_key_file ? release->store_key_file : "none is configured");
+    cvs_error_add_reason(missing, CVS_REASON_STORE_KEY_MISSING, NULL, NULL, "%s", missing->message);
+    g_propagate_error(error, g_steal_pointer(&missing));
+    return FALSE;
 }
 
 /* One try; PcrMismatch if a PCR changed under it. */
@@ -36,9 +60,13 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
 
     made.slot = g_new0(CvsTpm2Slot, 1);
     made.slot->policy = cvs_policy_new();
-    made.slot->factors = CVS_FACTOR_TPM2;
+    if (!load_store_key(release, request->needs_store_key, &made.store_key, error))
+        return FALSE;
+    made.slot->factors = CVS_FACTOR_TPM2 | (made.store_key ? CVS_FACTOR_STORE_KEY : 0);
     made.slot->generation = request->generation;
     made.slot->profile = g_strdup(request->profile->name);
+    if (request->conditions)
+        cvs_slot_conditions_copy(request->conditions, &made.slot->conditions);
     cvs_pcr_values_digest(&pcrs, digest);
     cvs_policy_add_pcr(made.slot->policy, &request->selection, digest);
     if (request->pin)
@@ -115,14 +143,26 @@ check_tries(const CvsRelease *release, GError **error)
 }
 
 gboolean
+cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(CvsSecret) store_key = NULL;
+
+    return (slot->factors & CVS_FACTOR_STORE_KEY) == 0 ||
+           load_store_key(release, TRUE, &store_key, error);
+}
+
+gboolean
 cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
               GError **error)
 {
     const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, slot);
     gboolean needs_pin = cvs_policy_needs_pin(tpm2->policy);
+    g_autoptr(CvsSecret) store_key = NULL;
     g_autoptr(CvsSecret) tpm_secret = NULL;
     g_autoptr(GError) local = NULL;
 
+    if ((tpm2->factors & CVS_FACTOR_STORE_KEY) && !load_store_key(release, TRUE, &store_key, error))
+        return FALSE;
     if (needs_pin && pin == NULL) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED, "the key %s wants a PIN",
                     cvs_key_file_get_name(key));
@@ -139,7 +179,18 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
+    cvs_key_file_set_store_key(key, store_key);
     return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
+}
+
+const char *
+cvs_release_lock2(const char *store_key_file)
+{
+    g_autoptr(CvsSecret) key = NULL;
+
+    if (store_key_file && !cvs_store_key_load(store_key_file, &key, NULL))
+        return "unfit";
+    return key ? "store-key" : "unmeasured";
 }
 
 gboolean
@@ -182,14 +233,17 @@ cvs_slot_genuine(const CvsKeyFile *key)
 }
 
 gboolean
-cvs_slot_prove(GBytes *file, guint slot, const CvsSecret *tpm_secret, const CvsSecret *secret,
+cvs_slot_prove(GBytes *file, guint slot, const CvsNewSlot *made, const CvsSecret *secret,
                GError **error)
 {
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(CvsSecret) back = NULL;
 
     key = cvs_key_file_parse(g_bytes_get_data(file, NULL), g_bytes_get_size(file), error);
-    if (key == NULL || !cvs_key_file_open_tpm2(key, slot, tpm_secret, error))
+    if (key == NULL)
+        return FALSE;
+    cvs_key_file_set_store_key(key, made->store_key);
+    if (!cvs_key_file_open_tpm2(key, slot, made->tpm_secret, error))
         return FALSE;
     back = cvs_key_file_decrypt(key, error);
     if (back == NULL)

@@ -9,8 +9,10 @@
 typedef struct {
     const CvsProfile *profile;
     CvsPcrSelection selection;
-    const CvsSecret *pin; /* NULL: none */
+    const CvsSecret *pin;                /* NULL: none */
+    const CvsSlotConditions *conditions; /* NULL: none */
     gboolean allow_unmeasured;
+    gboolean needs_store_key; /* refused without it */
     guint32 generation;
 } CvsSlotRequest;
 
@@ -19,17 +21,23 @@ typedef struct {
 typedef struct {
     CvsTpm2Slot *slot;
     CvsSecret *tpm_secret;
+    CvsSecret *store_key; /* NULL: no factor */
     char *record;
 } CvsNewSlot;
 void cvs_new_slot_clear(CvsNewSlot *made);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsNewSlot, cvs_new_slot_clear)
 
-/* Nothing is written to the disk. PcrUnmeasured, TPM errors; Busy if the PCRs keep changing. */
+/* Nothing is written to the disk. PcrUnmeasured, TPM errors; Busy if the PCRs keep changing;
+ * TeeRefused with StoreKeyMissing, StorageError with StoreKeyUnfit. */
 gboolean cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request,
                        CvsNewSlot *ret_made, GError **error);
 
-/* Opens the key by one slot: the TPM's policy holds and the KEK fits. On PcrMismatch the reasons
- * say which PCRs. The profile is not asked here. */
+/* The store key is there, if the slot lists it. */
+gboolean cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *slot,
+                                  GError **error);
+
+/* Opens the key by one slot: the store key is there if the slot lists it, the TPM's policy holds
+ * and the KEK fits. On PcrMismatch the reasons say which PCRs. The profile is not asked here. */
 gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
                        GError **error);
 
@@ -43,6 +51,6 @@ GArray *cvs_slot_order(const CvsKeyFile *key);
 GArray *cvs_slot_genuine(const CvsKeyFile *key);
 
 /* Proves that what would be written gives the secret back by the new slot: parses the bytes, opens
- * them with the slot's TPM secret and compares. */
-gboolean cvs_slot_prove(GBytes *file, guint slot, const CvsSecret *tpm_secret,
-                        const CvsSecret *secret, GError **error);
+ * them with the slot's factors and compares. */
+gboolean cvs_slot_prove(GBytes *file, guint slot, const CvsNewSlot *made, const CvsSecret *secret,
+                        GError **error);

@@ -71,6 +71,7 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GArray) order = NULL;
     g_autoptr(GError) refusal = NULL;
+    g_auto(CvsAttested) attested = {.release = release};
 
     if (!cvs_key_name_check(name, error))
         return NULL;
@@ -85,7 +86,7 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
         GError *local = NULL;
         gboolean final = FALSE;
 
-        if (cvs_conditions_check_slot(release, slot, &local) &&
+        if (cvs_conditions_check_slot(&attested, slot, &local) &&
             cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {

@@ -50,6 +50,16 @@ has_recovery(const CvsKeyFile *key)
 }
 
 static void
+add_tee_conditions(GVariantBuilder *dict, const CvsSlotConditions *conditions)
+{
+    g_autofree char *claims = cvs_slot_conditions_names(conditions);
+    g_autofree char *rtmrs = cvs_pcr_mask_format(conditions->rtmrs);
+
+    add_string(dict, "claims", claims);
+    add_string(dict, "rtmrs", rtmrs);
+}
+
+static void
 add_conditions(GVariantBuilder *dict, const CvsTpm2Slot *slot)
 {
     CvsPcrSelection selection = {0};
@@ -61,6 +71,10 @@ add_conditions(GVariantBuilder *dict, const CvsTpm2Slot *slot)
     add_string(dict, "bank", has_pcrs ? cvs_hash_name(selection.bank) : "");
     add(dict, "pin", g_variant_new_boolean(cvs_policy_needs_pin(slot->policy)));
     add_string(dict, "profile", slot->profile);
+    if (!cvs_slot_conditions_is_empty(&slot->conditions))
+        add_tee_conditions(dict, &slot->conditions);
+    if (slot->factors & CVS_FACTOR_STORE_KEY)
+        add(dict, "store-key", g_variant_new_boolean(TRUE));
 }
 
 static void

@@ -231,11 +231,25 @@ serve(Daemon *daemon)
     g_source_remove(interrupt);
 }
 
+/* Nothing is asked of the TEE before a key wants it. */
+static void
+start_attester(CvsService *service, CvsTpm *tpm)
+{
+    g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
+    CvsAttesterConfig config = {.tpm = tpm, .collateral_dir = CVS_STATE_DIR "/collateral"};
+
+    service->tee = cvs_tee_source_new(paths, NULL);
+    config.source = service->tee;
+    service->attester = cvs_attester_new(&config);
+    service->release_attester = cvs_release_attester(service->attester);
+}
+
 static gboolean
 daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
 {
     CvsService *service = &daemon->service;
     g_autoptr(CvsStore) store = NULL;
+    CvsTpm *tpm = NULL;
 
     service->config = load_config(arguments, error);
     if (service->config == NULL)
@@ -256,7 +270,9 @@ daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
     service->audit =
         cvs_audit_new(arguments->journal_socket ? arguments->journal_socket : CVS_AUDIT_SOCKET);
     service->hurry = g_cancellable_new();
-    service->worker = cvs_worker_new(cvs_tpm_new(service->config->tcti), g_steal_pointer(&store));
+    tpm = cvs_tpm_new(service->config->tcti);
+    start_attester(service, tpm);
+    service->worker = cvs_worker_new(tpm, g_steal_pointer(&store));
     service->drained = on_drained;
     service->drained_data = daemon;
     return cvs_manager_export(service, error) != 0;
@@ -268,6 +284,8 @@ daemon_end(Daemon *daemon)
     CvsService *service = &daemon->service;
 
     g_clear_pointer(&service->worker, cvs_worker_stop);
+    cvs_attester_free(service->attester);
+    cvs_tee_source_free(service->tee);
     if (service->connection)
         (void)g_dbus_connection_flush_sync(service->connection, NULL, NULL);
     cvs_callers_free(service->callers);

@@ -37,6 +37,9 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .profile_folders = op->profile_folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .spares_tries = op->uid != 0,
+        .store_key_file = op->config->store_key_file,
+        .attester = op->attester,
+        .tee_paths = op->tee_paths,
     };
 }
 
@@ -69,6 +72,8 @@ seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op, const CvsSecret *secret)
         .profile = op->options.profile,
         .pcrs = op->options.pcrs,
         .bank = op->options.has_bank ? &op->options.bank : NULL,
+        .rtmrs = op->options.rtmrs,
+        .claims = (const char *const *)op->options.claims,
         .allow_unmeasured = op->options.allow_unmeasured,
         .replace = op->options.replace,
         .pin = op->pin,
@@ -218,6 +223,7 @@ cvs_operation_status(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         add(&dict, "tpm-available", g_variant_new_boolean(FALSE));
         add(&dict, "tpm-error", g_variant_new_take_string(g_utf8_make_valid(error->message, -1)));
     }
+    add(&dict, "lock2", g_variant_new_string(cvs_release_lock2(op->config->store_key_file)));
     add(&dict, "memory-locked",
         g_variant_new_boolean(op->memory_locked && cvs_secret_all_locked()));
     set_reply(op, g_variant_builder_end(&dict));

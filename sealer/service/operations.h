@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "base/daemon-config.h"
+#include "release/release.h"
 #include "service/options.h"
 #include "service/requests.h"
 #include "tpm/tpm.h"
@@ -15,6 +16,8 @@ typedef struct {
     /* in */
     const CvsConfig *config;
     const char *const *profile_folders;
+    const CvsReleaseAttester *attester;
+    const CvsTeePaths *tee_paths;
     gboolean memory_locked;
     char *name;
     guint32 size;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/options.h"
 #include "base/error.h"
+#include "policy/pinnable.h"
 #include "policy/profile.h"
 #include "service/listing.h"
 
@@ -13,6 +14,8 @@ static const struct {
     {"profile", "s", CVS_OPTION_PROFILE},
     {"pcrs", "s", CVS_OPTION_PCRS},
     {"bank", "s", CVS_OPTION_BANK},
+    {"rtmrs", "s", CVS_OPTION_RTMRS},
+    {"require", "s", CVS_OPTION_REQUIRE},
     {"replace", "b", CVS_OPTION_REPLACE},
     {"allow-unmeasured", "b", CVS_OPTION_ALLOW_UNMEASURED},
     {"pin", "h", CVS_OPTION_PIN},
@@ -37,6 +40,7 @@ cvs_options_clear(CvsOptions *options)
     g_clear_pointer(&options->owner, g_free);
     g_clear_pointer(&options->profile, g_free);
     g_clear_pointer(&options->after, g_free);
+    g_clear_pointer(&options->claims, g_strfreev);
     cvs_fds_bury(&options->pin_fd);
     cvs_fds_bury(&options->recovery_output_fd);
     cvs_fds_bury(&options->recovery_key_fd);
@@ -88,6 +92,11 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
     case CVS_OPTION_BANK:
         options->has_bank = TRUE;
         return cvs_pcr_bank_parse(g_variant_get_string(value, NULL), &options->bank, error);
+    case CVS_OPTION_RTMRS:
+        return cvs_rtmr_mask_parse(g_variant_get_string(value, NULL), &options->rtmrs, error);
+    case CVS_OPTION_REQUIRE:
+        options->claims = cvs_pinnable_parse(g_variant_get_string(value, NULL), error);
+        return options->claims != NULL;
     case CVS_OPTION_REPLACE:
         options->replace = g_variant_get_boolean(value);
         return TRUE;

@@ -23,12 +23,16 @@ typedef enum {
     CVS_OPTION_REASONS = 1 << 10, /* every method takes it */
     CVS_OPTION_AFTER = 1 << 11,
     CVS_OPTION_LIMIT = 1 << 12,
+    CVS_OPTION_RTMRS = 1 << 13,
+    CVS_OPTION_REQUIRE = 1 << 14,
 } CvsOptionKey;
 
 typedef struct {
     char *owner;   /* NULL: "self" */
     char *profile; /* NULL: the default; a valid name otherwise */
     guint32 pcrs;  /* 0: the profile's */
+    guint32 rtmrs; /* 0: the profile's */
+    GStrv claims;  /* NULL: the profile's */
     gboolean has_bank;
     CvsHash bank;
     gboolean replace;

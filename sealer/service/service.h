@@ -6,6 +6,7 @@
 #include "service/audit.h"
 #include "service/caller.h"
 #include "base/daemon-config.h"
+#include "release/attester.h"
 #include "service/requests.h"
 #include "service/worker.h"
 
@@ -15,6 +16,9 @@ typedef struct {
     const char *const *profile_folders;
     gboolean memory_locked;
     CvsWorker *worker;
+    CvsTeeSource *tee;
+    CvsAttester *attester; /* the worker's thread uses it, as the TPM */
+    CvsReleaseAttester release_attester;
     CvsCallers *callers;
     CvsRequests *requests;
     CvsAudit *audit;

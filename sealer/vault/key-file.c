@@ -24,7 +24,8 @@ struct _CvsKeyFile {
     CvsOwner owner;
     CvsStage stage;
     gint64 created;
-    CvsSecret *cek; /* NULL until it is open */
+    CvsSecret *cek;       /* NULL until it is open */
+    CvsSecret *store_key; /* NULL: none */
 };
 
 static const char *const stages[] = {
@@ -51,6 +52,7 @@ cvs_key_file_free(CvsKeyFile *key)
     g_free(key->id);
     g_free(key->name);
     cvs_secret_unref(key->cek);
+    cvs_secret_unref(key->store_key);
     g_free(key);
 }
 
@@ -311,12 +313,39 @@ take_cek(CvsKeyFile *key, guint opened, CvsSecret *cek)
     cvs_slot_mac(key->jwe, recipient, cek, recipient->mac);
 }
 
-static CvsSecret *
-derive(const CvsKeyFile *key, GBytes *slot_json, const CvsSecret *tpm_secret)
+void
+cvs_key_file_set_store_key(CvsKeyFile *key, CvsSecret *store_key)
 {
-    const CvsSecret *const factors[] = {tpm_secret};
+    CvsSecret *old = key->store_key;
 
-    return cvs_kek_derive(factors, G_N_ELEMENTS(factors), slot_json, key->jwe->protected_text);
+    key->store_key = store_key ? cvs_secret_ref(store_key) : NULL;
+    cvs_secret_unref(old);
+}
+
+/* The factors that the slot lists, in their order. */
+static CvsSecret *
+derive(const CvsKeyFile *key, const CvsTpm2Slot *slot, GBytes *slot_json,
+       const CvsSecret *tpm_secret, GError **error)
+{
+    const CvsSecret *factors[2] = {tpm_secret};
+    gsize n = 1;
+
+    if ((slot->factors & CVS_FACTOR_STORE_KEY) != 0) {
+        if (key->store_key == NULL) {
+            g_autoptr(GError) missing = g_error_new(
+                CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                "the key \"%s\" opens only with the store key, which is not here: it is "
+                "released when the machine has booted as it should",
+                key->name);
+
+            cvs_error_add_reason(missing, CVS_REASON_STORE_KEY_MISSING, NULL, NULL,
+                                 "the slot lists the store key as a factor, and there is none");
+            g_propagate_error(error, g_steal_pointer(&missing));
+            return NULL;
+        }
+        factors[n++] = key->store_key;
+    }
+    return cvs_kek_derive(factors, n, slot_json, key->jwe->protected_text);
 }
 
 gboolean
@@ -329,7 +358,9 @@ cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
     g_return_val_if_fail(cvs_key_file_get_tpm2_slot(key, slot) != NULL, FALSE);
 
     recipient = g_ptr_array_index(key->jwe->recipients, slot);
-    kek = derive(key, recipient->slot, tpm_secret);
+    kek = derive(key, cvs_key_file_get_tpm2_slot(key, slot), recipient->slot, tpm_secret, error);
+    if (kek == NULL)
+        return FALSE;
     cek = cvs_jwe_unwrap(key->jwe, recipient, kek);
     if (cek == NULL) {
         g_autoptr(GError) altered =
@@ -339,8 +370,8 @@ cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
 
         cvs_error_add_reason(altered, CVS_REASON_SLOT_ALTERED, NULL, NULL,
                              "slot %u or the key's header was edited, or the slot comes from "
-                             "another key",
-                             slot);
+                             "another key%s",
+                             slot, key->store_key ? ", or was sealed with another store key" : "");
         g_propagate_error(error, g_steal_pointer(&altered));
         return FALSE;
     }
@@ -419,7 +450,9 @@ cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_s
     copy = cvs_tpm2_slot_parse(json, error);
     if (copy == NULL)
         return FALSE;
-    kek = derive(key, json, tpm_secret);
+    kek = derive(key, copy, json, tpm_secret, error);
+    if (kek == NULL)
+        return FALSE;
     recipient = cvs_jwe_wrap(key->jwe, json, kek, key->cek, error);
     if (recipient == NULL)
         return FALSE;

@@ -64,12 +64,17 @@ CvsSlotKind cvs_key_file_get_slot_kind(const CvsKeyFile *key, guint slot);
 /* Borrowed; NULL if the slot is of another kind. */
 const CvsTpm2Slot *cvs_key_file_get_tpm2_slot(const CvsKeyFile *key, guint slot);
 
+/* The store key, for slots that are opened and added from now on; a reference is taken. NULL: none.
+ */
+void cvs_key_file_set_store_key(CvsKeyFile *key, CvsSecret *store_key);
+
 /* Opens the key: the CEK is unwrapped and kept in the object. Slots that are not the key's own are
  * then known, and named in a warning with the code SlotForged; they do not keep a genuine one from
  * opening. The slot that opens needs no MAC to prove it: one that was changed is put right in the
  * object, named in the warning too, and written with the next change of the key. BadFormat with
- * reason SlotAltered if the KEK does not fit the slot. tpm_secret: what the TPM unsealed for this
- * very slot. */
+ * reason SlotAltered if the KEK does not fit the slot; TeeRefused with reason StoreKeyMissing if
+ * the slot wants a store key and none was set. tpm_secret: what the TPM unsealed for this very
+ * slot. */
 gboolean cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
                                 GError **error);
 /* By a recovery key in its written form (see vault/recovery.h), trying every recovery slot.
@@ -85,9 +90,9 @@ gboolean cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b);
 CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
 
 /* Adds a slot to an open key; the CEK and the other slots stay as they are. The slot's KEK is
- * derived from the secret that is sealed in it. On success the slot's contents are moved into the
- * key and *slot is empty; on an error it is untouched. BadFormat, TooLarge (slot or number of
- * slots). */
+ * derived from the secret that is sealed in it, and the store key if it lists that. On success the
+ * slot's contents are moved into the key and *slot is empty; on an error it is untouched.
+ * BadFormat, TooLarge (slot or number of slots). */
 gboolean cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
                                GError **error);
 /* recovery_key: in its written form, InvalidArgument otherwise. */

@@ -63,7 +63,11 @@ cvs_tpm2_slot_scan(GBytes *json)
     CvsScan scan = {text, text + size};
 
     slot->factors = CVS_FACTOR_TPM2;
-    if (!cvs_scan_literal(&scan, "{\"conditions\":{},\"factors\":[\"tpm2\"],\"generation\":") ||
+    if (!cvs_scan_literal(&scan, "{\"conditions\":{},\"factors\":[\"tpm2\""))
+        return NULL;
+    if (cvs_scan_literal(&scan, ",\"store-key\""))
+        slot->factors |= CVS_FACTOR_STORE_KEY;
+    if (!cvs_scan_literal(&scan, "],\"generation\":") ||
         !cvs_scan_number(&scan, 1, CVS_SLOT_GENERATION_MAX, &slot->generation) ||
         !cvs_scan_literal(&scan, ",\"policy\":["))
         return NULL;

@@ -14,6 +14,7 @@ static const struct {
     const char *name;
 } factors[] = {
     {CVS_FACTOR_TPM2, "tpm2"},
+    {CVS_FACTOR_STORE_KEY, "store-key"},
 };
 
 void
@@ -23,6 +24,7 @@ cvs_tpm2_slot_clear(CvsTpm2Slot *slot)
     g_clear_pointer(&slot->policy, cvs_policy_unref);
     g_clear_pointer(&slot->profile, g_free);
     g_clear_pointer(&slot->state, g_bytes_unref);
+    cvs_slot_conditions_clear(&slot->conditions);
     memset(slot, 0, sizeof *slot);
 }
 
@@ -122,10 +124,8 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
         return bad(error, "member \"profile\" is not a profile's name");
     slot->profile = g_strdup(text);
     value = cvs_json_get_object(json, "conditions", WHAT, error);
-    if (value == NULL)
+    if (value == NULL || !cvs_slot_conditions_parse(value, &slot->conditions, error))
         return FALSE;
-    if (json_object_size(value) != 0)
-        return bad(error, "a condition that this version does not know");
     if (json_object_get(json, "state") != NULL) {
         slot->state = cvs_json_get_bytes(json, "state", CVS_SLOT_STATE_SIZE, CVS_SLOT_STATE_SIZE,
                                          WHAT, error);
@@ -187,10 +187,10 @@ cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error)
         if ((slot->factors & factors[i].factor) != 0)
             (void)json_array_append_new(names, json_string(factors[i].name));
     }
-    json = json_pack("{s:i, s:s, s:o, s:o, s:I, s:s, s:{}}", "version", CVS_SLOT_VERSION, "type",
+    json = json_pack("{s:i, s:s, s:o, s:o, s:I, s:s, s:o}", "version", CVS_SLOT_VERSION, "type",
                      "tpm2", "policy", cvs_policy_to_json(slot->policy), "factors", names,
                      "generation", (json_int_t)slot->generation, "profile", slot->profile,
-                     "conditions");
+                     "conditions", cvs_slot_conditions_to_json(&slot->conditions));
     set_bytes(json, "srk", slot->object.srk_name);
     set_bytes(json, "public", slot->object.public_area);
     set_bytes(json, "private", slot->object.private_area);
@@ -200,9 +200,10 @@ cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error)
     text = cvs_json_canonical(json);
     size = strlen(text);
     if (size > CVS_SLOT_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
-                    WHAT ": %zu bytes, and at most %d fit; a shorter policy is needed", size,
-                    CVS_SLOT_MAX);
+        g_set_error(
+            error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+            WHAT ": %zu bytes, and at most %d fit; a shorter policy or fewer conditions are needed",
+            size, CVS_SLOT_MAX);
         return NULL;
     }
     return g_bytes_new_take(g_steal_pointer(&text), size);

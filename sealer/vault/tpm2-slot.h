@@ -7,16 +7,16 @@
  *   "version": 1, "type": "tpm2"
  *   "srk", "public", "private"   base64url: the sealed object (tpm/seal.h)
  *   "policy"                     the policy's elements (tpm/policy.h)
- *   "factors"                    ["tpm2"]: what the KEK is derived from, in this order
- *   "generation"                 1 to 2^31 - 1
- *   "profile"                    a profile's name
- *   "conditions"                 {}: the key's own conditions; none are known to this version
+ *   "factors"                    ["tpm2"] or ["tpm2", "store-key"]: what the KEK is derived from,
+ * in this order "generation"                 1 to 2^31 - 1 "profile"                    a profile's
+ * name "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
  *   "state"                      base64url: SHA-256 of the state record beside the key
  *
  * Reading refuses what this list does not have: a condition that is not understood must not count
  * as fulfilled. */
 
 #include "tpm/seal.h"
+#include "vault/slot-conditions.h"
 
 #include <glib.h>
 
@@ -31,7 +31,8 @@
 
 /* Factors of the KEK, in the fixed order in which they enter it. A slot lists those it uses. */
 typedef enum {
-    CVS_FACTOR_TPM2 = 1 << 0, /* the secret in the sealed object */
+    CVS_FACTOR_TPM2 = 1 << 0,      /* the secret in the sealed object */
+    CVS_FACTOR_STORE_KEY = 1 << 1, /* the store key (vault/store-key.h) */
 } CvsFactors;
 
 typedef struct {
@@ -40,7 +41,8 @@ typedef struct {
     CvsFactors factors;
     guint32 generation; /* 1 at sealing, one more with each reseal */
     char *profile;      /* the profile's name */
-    GBytes *state;      /* SHA-256 of the state record beside the key; NULL if there is none */
+    CvsSlotConditions conditions;
+    GBytes *state; /* SHA-256 of the state record beside the key; NULL if there is none */
 } CvsTpm2Slot;
 
 /* Frees what it holds; it can be used again. */

@@ -18,22 +18,25 @@ test_config_values(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_null(config->tcti);
+    g_assert_cmpstr(config->store_key_file, ==, "/run/cvmseal/store-key");
     g_assert_cmpuint(config->max_requests, ==, 256);
     g_assert_cmpuint(config->max_requests_per_user, ==, 32);
     g_assert_cmpuint(config->secret_timeout_s, ==, 30);
     g_assert_cmpuint(config->max_keys_per_owner, ==, 10000);
     g_assert_cmpuint(config->max_bytes_per_owner, ==, 268435456);
     g_assert_true(apply(config, "", &error));
-    g_assert_true(apply(config,
-                        "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
-                        "MaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
-                        &error));
+    g_assert_true(
+        apply(config,
+              "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
+              "StoreKeyFile=/s/k\nMaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
+              &error));
     /* The second file lies over the first, key by key. */
     g_assert_true(apply(
         config, "[Daemon]\nMaxRequests=8\nMaxKeysPerOwner=5\nMaxBytesPerOwner=65536\n", &error));
     g_assert_no_error(error);
     g_assert_cmpstr(config->tcti, ==, "swtpm:path=/s");
     g_assert_cmpstr(config->vault_dir, ==, "/v");
+    g_assert_cmpstr(config->store_key_file, ==, "/s/k");
     g_assert_cmpuint(config->max_requests, ==, 8);
     g_assert_cmpuint(config->max_requests_per_user, ==, 3);
     g_assert_cmpuint(config->secret_timeout_s, ==, 2);

@@ -205,6 +205,15 @@ def test_claims():
     same(len({name for _, name, _, _ in claims}), len(claims), "names of claims")
 
 
+def test_pinnable():
+    text = read(source("sealer", "policy", "pinnable.c"))
+    wanted = re.findall(r'"((?:tee|vtpm)\.[\w.]+)"', text)
+    assert len(wanted) > 20
+    found = re.findall(r"^((?:tee|vtpm)\.[\w.]+)$",
+                       section(page("cvmseal.claims.5"), "SEALING TO CLAIMS"), flags=re.M)
+    same(found, wanted, "claims")
+
+
 def test_daemon_keys():
     wanted = dict(re.findall(r"^(\w+)=(.*)$", read(build("contrib", "cvmseal.conf")), flags=re.M))
     found = {}

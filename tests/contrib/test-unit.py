@@ -17,6 +17,7 @@ UNIT = build("contrib", "cvmseald.service")
 DEFAULTS = {
     "TCTI": "device:/dev/tpmrm0",
     "MaxRequests": "256",
+    "StoreKeyFile": "/run/cvmseal/store-key",
     "MaxRequestsPerUser": "32",
     "SecretTimeoutSec": "30",
     "MaxKeysPerOwner": "10000",
@@ -79,13 +80,16 @@ def test_what_the_exposure_level_does_not_see():
         "StateDirectory": "cvmseal",
         "StateDirectoryMode": "0700",
         "DevicePolicy": "closed",
-        "DeviceAllow": "/dev/tpmrm0 rw",
+        # The store key lies in it.
+        "RuntimeDirectoryPreserve": "yes",
         "RestrictAddressFamilies": "AF_UNIX",
         # The unit of a caller is read from /proc/PID/cgroup.
         "ProtectProc": "default",
     }
     for key, value in wanted.items():
         same(service.get(key), [value], key)
+    same(service.get("DeviceAllow"),
+         ["/dev/tpmrm0 rw", "/dev/sev-guest rw", "/dev/tdx_guest rw"], "DeviceAllow")
     assert int(service["WatchdogSec"][0]) > 0
     assert "PrivateDevices" not in service, "would hide the TPM"
     assert "PrivateUsers" not in service, "would hide who owns what"

@@ -172,6 +172,10 @@ test_bad_input(gconstpointer daemon)
         "seal db --pcrs 0+0",
         "seal db --pcrs",
         "seal db --bank sha1",
+        "seal db --rtmrs 4",
+        "seal db --rtmrs",
+        "seal db --require report_id",
+        "generate db --size 3 --require measurement,measurement",
         "seal db --policy ../x",
         "seal db --in",
         "seal db --recovery-key", /* nobody would see it */

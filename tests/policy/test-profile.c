@@ -42,6 +42,8 @@ test_full(void)
                                           "PCRs = 0+2+7\n"
                                           "PCRBank=sha384\r\n"
                                           "RequirePCRs=7\n"
+                                          "RTMRs=0+2\n"
+                                          "Claims=measurement, tcb\n"
                                           "AllowUnmeasured=yes\n"
                                           "[Secrets]\n"
                                           "PIN=required\n"
@@ -55,6 +57,11 @@ test_full(void)
     g_assert_cmphex(profile->pcrs, ==, 1 << 0 | 1 << 2 | 1 << 7);
     g_assert_cmpint(profile->bank, ==, CVS_SHA384);
     g_assert_cmphex(profile->required_pcrs, ==, 1 << 7);
+    g_assert_cmphex(profile->rtmrs, ==, 1 << 0 | 1 << 2);
+    g_assert_cmpuint(g_strv_length(profile->claims), ==, 2);
+    g_assert_cmpstr(profile->claims[0], ==, "tee.measurement");
+    g_assert_cmpstr(profile->claims[1], ==, "tcb");
+    g_assert_false(profile->tee.present);
     g_assert_true(profile->allow_unmeasured);
     g_assert_cmpint(profile->pin, ==, CVS_PROFILE_REQUIRED);
     g_assert_cmpuint(profile->pin_min_length, ==, 8);
@@ -72,6 +79,8 @@ test_defaults(void)
     g_assert_cmphex(profile->pcrs, ==, 1 << 7);
     g_assert_cmpint(profile->bank, ==, CVS_SHA256);
     g_assert_cmphex(profile->required_pcrs, ==, 0);
+    g_assert_cmphex(profile->rtmrs, ==, 0);
+    g_assert_null(profile->claims);
     g_assert_false(profile->allow_unmeasured);
     g_assert_cmpint(profile->pin, ==, CVS_PROFILE_OPTIONAL);
     g_assert_cmpuint(profile->pin_min_length, ==, 4);
@@ -97,15 +106,17 @@ test_values(void)
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
-        g_autofree char *text =
-            g_strdup_printf("[Registers]\nPCRs=0,2\nRequirePCRs=\nAllowUnmeasured=%s\n"
-                            "[Secrets]\nPIN=%s\nRecoveryKey=%s\nPINMinimumLength=%s\n",
-                            cases[i].boolean, cases[i].pin, cases[i].pin, cases[i].length);
+        g_autofree char *text = g_strdup_printf(
+            "[Registers]\nPCRs=0,2\nRequirePCRs=\nRTMRs=\nClaims=\nAllowUnmeasured=%s\n"
+            "[Secrets]\nPIN=%s\nRecoveryKey=%s\nPINMinimumLength=%s\n",
+            cases[i].boolean, cases[i].pin, cases[i].pin, cases[i].length);
         g_autoptr(CvsProfile) profile = parse(text, &error);
 
         g_assert_no_error(error);
         g_assert_cmphex(profile->pcrs, ==, 1 << 0 | 1 << 2);
         g_assert_cmphex(profile->required_pcrs, ==, 0);
+        g_assert_cmphex(profile->rtmrs, ==, 0);
+        g_assert_null(profile->claims);
         g_assert_cmpint(profile->allow_unmeasured, ==, cases[i].allow);
         g_assert_cmpint(profile->pin, ==, cases[i].rule);
         g_assert_cmpint(profile->recovery, ==, cases[i].rule);
@@ -200,6 +211,10 @@ test_bad_values(void)
         {"[Registers]\n\nPCRs=7 # Secure Boot\n", FILE_NAME ":3: PCRs: "},
         {"[Registers]\nPCRs=7\nPCRBank=sha1\n", FILE_NAME ":3: PCRBank: "},
         {"[Registers]\nPCRs=7\nPCRBank=\n", FILE_NAME ":3: PCRBank: "},
+        {"[Registers]\nPCRs=7\nRTMRs=4\n", FILE_NAME ":3: RTMRs: "},
+        {"[Registers]\nPCRs=7\nRTMRs=0+0\n", FILE_NAME ":3: RTMRs: "},
+        {"[Registers]\nPCRs=7\nClaims=report_id\n", FILE_NAME ":3: Claims: "},
+        {"[Registers]\nPCRs=7\nClaims=,\n", FILE_NAME ":3: Claims: "},
         {"[Registers]\nPCRs=7\nRequirePCRs=seven\n", FILE_NAME ":3: RequirePCRs: "},
     };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/bed.h"
 #include "base/error.h"
+#include "policy/appraisal.h"
+#include "tee/refusal.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -62,6 +64,10 @@ bed_new_with(TpmMuxFlags flags)
 void
 bed_free(Bed *bed)
 {
+    cvs_tee_paths_free(bed->tee_paths);
+    json_decref(bed->claims);
+    g_clear_error(&bed->attest_error);
+    g_clear_error(&bed->rtmr_error);
     cvs_tpm_free(bed->tpm);
     test_tpm_free(bed->test_tpm);
     cvs_store_close(bed->store);
@@ -70,6 +76,96 @@ bed_free(Bed *bed)
     g_free(bed->vault);
     g_free(bed->dir);
     g_free(bed);
+}
+
+static gboolean
+appraise(gpointer data, const CvsProfile *profile, json_t **ret_claims, GError **error)
+{
+    Bed *bed = data;
+    g_autoptr(GError) refusal = cvs_refusal_new();
+
+    bed->attested++;
+    if (bed->attest_error) {
+        g_propagate_error(error, g_error_copy(bed->attest_error));
+        return FALSE;
+    }
+    cvs_appraise(profile, bed->claims, 0, refusal);
+    *ret_claims = json_deep_copy(bed->claims);
+    return cvs_refusal_end(g_steal_pointer(&refusal), "the TEE", error);
+}
+
+static gboolean
+read_rtmrs(gpointer data, guint8 ret_rtmr[static CVS_TD_RTMRS][CVS_TD_MR_SIZE], GError **error)
+{
+    Bed *bed = data;
+
+    if (bed->rtmr_error) {
+        g_propagate_error(error, g_error_copy(bed->rtmr_error));
+        return FALSE;
+    }
+    memcpy(ret_rtmr, bed->rtmr, sizeof bed->rtmr);
+    return TRUE;
+}
+
+void
+bed_set_claim(Bed *bed, const char *name, json_t *value)
+{
+    if (value)
+        g_assert_cmpint(json_object_set_new(bed->claims, name, value), ==, 0);
+    else
+        g_assert_cmpint(json_object_del(bed->claims, name), ==, 0);
+}
+
+static void
+write_ccel(Bed *bed)
+{
+    guint8 table[56] = "CCEL\x38";
+    guint8 area[16] = {0};
+    g_autoptr(GError) error = NULL;
+
+    table[36] = 2;
+    table[40] = sizeof area;
+    g_clear_pointer(&bed->tee_paths, cvs_tee_paths_free);
+    bed->tee_paths = cvs_tee_paths_new(NULL);
+    g_free(bed->tee_paths->ccel_table);
+    bed->tee_paths->ccel_table = g_build_filename(bed->dir, "CCEL", NULL);
+    g_free(bed->tee_paths->ccel_data);
+    bed->tee_paths->ccel_data = g_build_filename(bed->dir, "CCEL-data", NULL);
+    (void)g_file_set_contents(bed->tee_paths->ccel_table, (char *)table, sizeof table, &error);
+    g_assert_no_error(error);
+    (void)g_file_set_contents(bed->tee_paths->ccel_data, (char *)area, sizeof area, &error);
+    g_assert_no_error(error);
+    bed->release.tee_paths = bed->tee_paths;
+}
+
+void
+bed_attest(Bed *bed, const char *type)
+{
+    bed->attester = (CvsReleaseAttester){appraise, read_rtmrs, bed};
+    bed->release.attester = &bed->attester;
+    json_decref(bed->claims);
+    bed->claims =
+        json_pack("{s:s, s:b, s:b, s:s, s:b, s:b, s:I, s:s}", "tee.type", type, "tee.verified", 1,
+                  "tee.test_roots", 0, "tee.measurement", "ab", "tee.policy.debug", 0,
+                  "tee.policy.migrate_ma", 0, "tee.collateral.not_after", (json_int_t)4000000000,
+                  "vtpm.kind", g_str_equal(type, "snp") ? "svsm" : "vtpm-td");
+    if (g_str_equal(type, "snp")) {
+        bed_set_claim(bed, "tee.line", json_string("Milan"));
+        bed_set_claim(bed, "tee.host_data", json_string("cd"));
+        bed_set_claim(bed, "tee.guest_svn", json_integer(2));
+        bed_set_claim(bed, "tee.migration_agent", json_false());
+        bed_set_claim(bed, "tee.tcb.reported.snp", json_integer(8));
+        bed_set_claim(bed, "tee.tcb.reported.microcode", json_integer(100));
+    } else {
+        bed_set_claim(bed, "tee.td_attributes", json_string("0x10000000"));
+        bed_set_claim(bed, "tee.tcb.status", json_string("UpToDate"));
+        bed_set_claim(bed, "tee.tcb.date", json_integer(1700000000));
+        bed_set_claim(bed, "tee.tcb.evaluation", json_integer(17));
+        bed_set_claim(bed, "tee.tcb.next_update", json_integer(4000000000));
+        for (guint i = 0; i < 3; i++)
+            memset(bed->rtmr[i], (int)i + 1, sizeof bed->rtmr[i]);
+        write_ccel(bed);
+    }
 }
 
 static CvsSecret *

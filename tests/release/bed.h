@@ -18,6 +18,15 @@ typedef struct {
     const char *folders[2];
     CvsOwner owner; /* uid 1000 */
     CvsRelease release;
+    /* What stands for the attestation, once bed_attest() was called: claims that are appraised as
+     * the attester does it, registers, or why there is none. */
+    CvsReleaseAttester attester;
+    CvsTeePaths *tee_paths; /* below dir */
+    json_t *claims;
+    guint8 rtmr[CVS_TD_RTMRS][CVS_TD_MR_SIZE];
+    GError *attest_error;
+    GError *rtmr_error;
+    guint attested; /* how often claims were asked for */
 } Bed;
 
 /* The profile "default" selects PCRs 0, 2 and 7, which are measured. */
@@ -27,6 +36,10 @@ Bed *bed_new_with(TpmMuxFlags flags);
 void bed_free(Bed *bed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bed, bed_free)
 
+/* From now on the machine is attested: "snp" or "tdx", the latter with a CCEL. */
+void bed_attest(Bed *bed, const char *type);
+/* A claim from now on (value stolen; NULL: not there). */
+void bed_set_claim(Bed *bed, const char *name, json_t *value);
 /* Writes NAME.policy. */
 void bed_set_profile(Bed *bed, const char *name, const char *text);
 /* Seals "the secret of NAME" with these options (NULL: none), which must work. */

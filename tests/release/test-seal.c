@@ -330,6 +330,7 @@ test_prove(void)
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GBytes) file = NULL;
     g_autoptr(GError) error = NULL;
+    g_auto(CvsNewSlot) made = {0};
     const CvsTpm2Slot *slot = NULL;
 
     bed_seal(bed, "db", NULL);
@@ -338,8 +339,9 @@ test_prove(void)
     tpm_secret = cvs_tpm_unseal(bed->tpm, slot->policy, &slot->object, NULL, &error);
     file = cvs_key_file_serialise(key, &error);
     g_assert_no_error(error);
-    g_assert_true(cvs_slot_prove(file, 0, tpm_secret, right, &error));
-    g_assert_false(cvs_slot_prove(file, 0, tpm_secret, other, &error));
+    made.tpm_secret = g_steal_pointer(&tpm_secret);
+    g_assert_true(cvs_slot_prove(file, 0, &made, right, &error));
+    g_assert_false(cvs_slot_prove(file, 0, &made, other, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
 }
 

@@ -5,10 +5,12 @@
 #include "bed.h"
 
 #include <glib-unix.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static Bed *bed;
+static char *store_key;
 
 static guint8 *
 pattern(gsize size)
@@ -163,6 +165,45 @@ test_status(void)
     name = lookup(status, "tpm-srk-name", "s");
     g_assert_cmpuint(strlen(g_variant_get_string(name, NULL)), ==, 68);
     g_variant_unref(lookup(status, "tpm-banks", "as"));
+    assert_text(status, "lock2", "unmeasured");
+}
+
+/* The file that the configuration names is a factor while it is there. */
+static void
+test_store_key(void)
+{
+    g_autoptr(TestReply) one = NULL;
+    g_autoptr(TestReply) refused = NULL;
+    g_autoptr(TestReply) status = NULL;
+    g_autoptr(GVariant) key = NULL;
+    g_autoptr(GVariant) dict = NULL;
+    g_autoptr(GError) error = NULL;
+
+    (void)g_file_set_contents(store_key, "0123456789abcdef0123456789abcdef", 32, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(g_chmod(store_key, 0400), ==, 0);
+    status = test_call(bed->alice, "Status", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0);
+    dict = g_variant_get_child_value(status->body, 0);
+    assert_text(dict, "lock2", "store-key");
+    bed_assert_sealed(bed->alice, "stored", "x", 1, NULL);
+    bed_assert_opens(bed->alice, "stored", "x", 1, NULL);
+    one = call_name(bed->alice, "Describe", "stored", NULL);
+    key = g_variant_get_child_value(one->body, 0);
+    assert_flag(key, "store-key", TRUE);
+    g_assert_cmpint(g_unlink(store_key), ==, 0);
+    refused = bed_unseal(bed->alice, "stored", "{'reasons': <true>}");
+    g_assert_cmpuint(bed_count_reasons(refused, "StoreKeyMissing"), ==, 1);
+    bed_assert_error(g_steal_pointer(&refused), "TeeRefused");
+}
+
+/* No TEE is here, and what asks for one is refused. */
+static void
+test_no_tee(void)
+{
+    bed_assert_error(bed_seal(bed->alice, "tee", "x", 1, "{'require': <'measurement'>}"),
+                     "AttestationFailed");
+    bed_assert_error(bed_seal(bed->alice, "tee", "x", 1, "{'rtmrs': <'0+1'>}"), "AttestationFailed");
+    bed_assert_error(bed_unseal(bed->alice, "tee", NULL), "NoSuchKey");
 }
 
 /* Takes part of the state away and asserts that exactly those PCRs are named. */
@@ -430,9 +471,14 @@ int
 main(int argc, char **argv)
 {
     int status = 0;
+    g_autofree char *dir = NULL;
+    g_autofree char *config = NULL;
 
     g_test_init(&argc, &argv, NULL);
-    bed = bed_new(NULL, FALSE);
+    dir = g_dir_make_tmp("cvmseal-store-key-XXXXXX", NULL);
+    store_key = g_build_filename(dir, "store-key", NULL);
+    config = g_strdup_printf("StoreKeyFile=%s", store_key);
+    bed = bed_new(config, FALSE);
     if (bed == NULL)
         return 0;
     g_test_add_func("/service/keys/round-trip", test_round_trip);
@@ -440,6 +486,8 @@ main(int argc, char **argv)
     g_test_add_func("/service/keys/list-and-describe", test_list_and_describe);
     g_test_add_func("/service/keys/remove", test_remove);
     g_test_add_func("/service/keys/status", test_status);
+    g_test_add_func("/service/keys/store-key", test_store_key);
+    g_test_add_func("/service/keys/no-tee", test_no_tee);
     g_test_add_func("/service/keys/pcr-mismatch", test_pcr_mismatch);
     g_test_add_func("/service/keys/pin", test_pin);
     g_test_add_func("/service/keys/pin-tries", test_pin_tries);
@@ -448,5 +496,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/keys/tpm-gone", test_tpm_gone);
     status = g_test_run();
     bed_free(bed);
+    (void)g_rmdir(dir);
+    g_free(store_key);
     return status;
 }

@@ -30,6 +30,12 @@ fixture_tpm_secret(guint number)
 }
 
 CvsSecret *
+fixture_store_key(void)
+{
+    return pattern(32, 11, 3);
+}
+
+CvsSecret *
 fixture_secret(gsize size)
 {
     return pattern(size, 5, 7);
@@ -92,13 +98,38 @@ fixture_key(const char *owner, const char *name, gsize size)
 }
 
 void
+fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions)
+{
+    g_autoptr(json_t) json = json_loads(conditions, 0, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(json);
+    (void)cvs_slot_conditions_parse(json, &slot->conditions, &error);
+    g_assert_no_error(error);
+}
+
+void
 fixture_add_tpm2(CvsKeyFile *key, guint number)
+{
+    fixture_add_tpm2_with(key, number, NULL, FALSE);
+}
+
+void
+fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gboolean store_key)
 {
     g_auto(CvsTpm2Slot) slot = {0};
     g_autoptr(CvsSecret) secret = fixture_tpm_secret(number);
     g_autoptr(GError) error = NULL;
 
     fixture_slot(number, &slot);
+    if (conditions)
+        fixture_set_conditions(&slot, conditions);
+    if (store_key) {
+        g_autoptr(CvsSecret) bytes = fixture_store_key();
+
+        slot.factors |= CVS_FACTOR_STORE_KEY;
+        cvs_key_file_set_store_key(key, bytes);
+    }
     (void)cvs_key_file_add_tpm2(key, &slot, secret, &error);
     g_assert_no_error(error);
 }

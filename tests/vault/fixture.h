@@ -22,6 +22,11 @@ void fixture_slot(guint number, CvsTpm2Slot *ret_slot);
 /* An open key without slots; aborts the test on an error, as all of these do. */
 CvsKeyFile *fixture_key(const char *owner, const char *name, gsize size);
 void fixture_add_tpm2(CvsKeyFile *key, guint number);
+/* With these conditions, as JSON; NULL: none. store_key: fixture_store_key() is a factor. */
+void fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions,
+                           gboolean store_key);
+CvsSecret *fixture_store_key(void);
+void fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions);
 void fixture_add_recovery(CvsKeyFile *key);
 CvsOwner fixture_owner(const char *text);
 

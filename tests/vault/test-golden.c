@@ -26,8 +26,20 @@ typedef struct {
     const char *name; /* NULL: the longest there can be */
     guint tpm2_slots; /* with the numbers 0, 1, … */
     gboolean recovery;
-    gboolean pretty; /* as another program might write it */
+    gboolean pretty;        /* as another program might write it */
+    const char *conditions; /* of its tpm2 slots; NULL: none */
+    gboolean store_key;     /* they want fixture_store_key() */
 } Good;
+
+#define RTMR                                                                                       \
+    "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789" \
+    "ab"                                                                                           \
+    "cdef\""
+/* Every part, each claim's type. */
+static const char conditions_all[] =
+    "{\"claims\":{\"tee.guest_svn\":2,\"tee.measurement\":" RTMR ",\"tee.policy\":\"0x30000\","
+    "\"tee.policy.debug\":false,\"tee.type\":\"tdx\"},"
+    "\"floors\":{\"tee.tcb.evaluation\":17},\"rtmrs\":{\"0\":" RTMR ",\"2\":" RTMR "}}";
 
 static const Good good[] = {
     {"tpm2.json", "uid:1000", "db", 1, FALSE, FALSE},
@@ -36,6 +48,8 @@ static const Good good[] = {
     {"two-tpm2.json", "uid:0", "two", 2, FALSE, FALSE},
     {"max-name.json", "system", NULL, 1, TRUE, FALSE},
     {"pretty.json", "uid:1000", "pretty", 1, TRUE, TRUE},
+    {"conditions.json", "system", "conditions", 1, TRUE, FALSE, conditions_all, FALSE},
+    {"store-key.json", "system", "store-key", 2, TRUE, FALSE, NULL, TRUE},
 };
 
 /* Made from both.json: the value at the path becomes this JSON, NULL removes it. */
@@ -126,8 +140,23 @@ static const Bad bad[] = {
     {"bad-slot-version.json", SLOT "/version", "2", "\"version\""},
     {"bad-slot-type.json", SLOT "/type", "\"fido2\"", "type"},
     {"bad-slot-condition.json", SLOT "/conditions", "{\"tee.type\":\"snp\"}", "condition"},
+    {"bad-slot-condition-claim.json", SLOT "/conditions", "{\"claims\":{\"tee.new\":true}}",
+     "\"tee.new\""},
+    {"bad-slot-condition-type.json", SLOT "/conditions", "{\"claims\":{\"tee.type\":1}}",
+     "\"tee.type\""},
+    {"bad-slot-condition-empty.json", SLOT "/conditions", "{\"claims\":{}}", "\"claims\""},
+    {"bad-slot-condition-floor.json", SLOT "/conditions", "{\"floors\":{\"tee.vmpl\":1}}",
+     "\"tee.vmpl\""},
+    {"bad-slot-condition-floor-negative.json", SLOT "/conditions",
+     "{\"floors\":{\"tee.tcb.date\":-1}}", "\"tee.tcb.date\""},
+    {"bad-slot-condition-rtmr-4.json", SLOT "/conditions", "{\"rtmrs\":{\"4\":" RTMR "}}", "\"4\""},
+    {"bad-slot-condition-rtmr-short.json", SLOT "/conditions", "{\"rtmrs\":{\"0\":\"00\"}}",
+     "\"0\""},
+    {"bad-slot-conditions-null.json", SLOT "/conditions", "null", "\"conditions\""},
     {"bad-slot-conditions-missing.json", SLOT "/conditions", NULL, "\"conditions\""},
     {"bad-slot-factor-unknown.json", SLOT "/factors", "[\"tpm2\",\"store\"]", "a factor that"},
+    {"bad-slot-factor-order.json", SLOT "/factors", "[\"store-key\",\"tpm2\"]", "out of order"},
+    {"bad-slot-factor-alone.json", SLOT "/factors", "[\"store-key\"]", "is missing"},
     {"bad-slot-factor-number.json", SLOT "/factors", "[1]", "a factor that"},
     {"bad-slot-factor-twice.json", SLOT "/factors", "[\"tpm2\",\"tpm2\"]", "out of order"},
     {"bad-slot-factors-none.json", SLOT "/factors", "[]", "is missing"},
@@ -434,6 +463,15 @@ read_golden(const char *file)
 }
 
 static void
+assert_conditions(const CvsTpm2Slot *slot, const char *wanted)
+{
+    g_autoptr(json_t) json = cvs_slot_conditions_to_json(&slot->conditions);
+    g_autofree char *text = cvs_json_canonical(json);
+
+    g_assert_cmpstr(text, ==, wanted ? wanted : "{}");
+}
+
+static void
 test_good(gconstpointer data)
 {
     const Good *file = data;
@@ -466,6 +504,15 @@ test_good(gconstpointer data)
         g_autoptr(CvsSecret) secret = NULL;
 
         g_assert_cmpuint(cvs_key_file_get_tpm2_slot(fresh, i)->generation, ==, i + 1);
+        assert_conditions(cvs_key_file_get_tpm2_slot(fresh, i), file->conditions);
+        if (file->store_key) {
+            g_autoptr(CvsSecret) store_key = fixture_store_key();
+            g_autoptr(GError) missing = NULL;
+
+            g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
+            g_assert_true(cvs_error_has_reason(missing, CVS_REASON_STORE_KEY_MISSING));
+            cvs_key_file_set_store_key(fresh, store_key);
+        }
         (void)cvs_key_file_open_tpm2(fresh, i, tpm_secret, &error);
         g_assert_no_error(error);
         secret = cvs_key_file_decrypt(fresh, &error);
@@ -644,7 +691,7 @@ make(const char *dir)
         g_autofree char *text = NULL;
 
         for (guint slot = 0; slot < good[i].tpm2_slots; slot++)
-            fixture_add_tpm2(key, slot);
+            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key);
         if (good[i].recovery)
             fixture_add_recovery(key);
         text = fixture_serialise(key);

@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+#define HEX_96                                                                                     \
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab" \
+    "cd"                                                                                           \
+    "ef"
+
 /* What the reader refuses is in the golden files; here is what a slot says and how large it gets.
  */
 
@@ -86,6 +91,44 @@ test_size(void)
     g_assert_cmpuint(largest, >, CVS_SLOT_MAX - 4);
 }
 
+/* All that can be a condition at once is more than a slot holds: it is refused at sealing. What a
+ * TD of real life pins fits. */
+static void
+test_size_of_conditions(void)
+{
+    static const char measurement[] = "\"" HEX_96 "\"";
+    g_auto(CvsTpm2Slot) slot = {0};
+    g_autoptr(GBytes) json = NULL;
+    g_autoptr(CvsTpm2Slot) read = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *conditions = g_strdup_printf(
+        "{\"claims\":{\"tee.measurement\":%s,\"tee.mr_config_id\":%s,\"tee.policy.debug\":false,"
+        "\"tee.type\":\"tdx\",\"vtpm.kind\":\"vtpm-td\"},"
+        "\"floors\":{\"tee.tcb.date\":1700000000,\"tee.tcb.evaluation\":17},"
+        "\"rtmrs\":{\"0\":%s,\"1\":%s,\"2\":%s,\"3\":%s}}",
+        measurement, measurement, measurement, measurement, measurement, measurement);
+    json_t *more = NULL;
+
+    fixture_slot(1, &slot);
+    cvs_policy_add_auth_value(slot.policy);
+    slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+    fixture_set_conditions(&slot, conditions);
+    json = cvs_tpm2_slot_format(&slot, &error);
+    g_assert_no_error(error);
+    read = cvs_tpm2_slot_parse(json, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_slot_conditions_equal(&read->conditions, &slot.conditions));
+
+    more = slot.conditions.claims;
+    (void)json_object_set_new(more, "tee.mr_seam", json_string(HEX_96));
+    (void)json_object_set_new(more, "tee.mrsigner_seam", json_string(HEX_96));
+    (void)json_object_set_new(more, "tee.mr_owner", json_string(HEX_96));
+    (void)json_object_set_new(more, "tee.mr_owner_config", json_string(HEX_96));
+    (void)json_object_set_new(more, "tee.mr_servicetd", json_string(HEX_96));
+    g_assert_null(cvs_tpm2_slot_format(&slot, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+}
+
 static void
 test_too_large_to_read(void)
 {
@@ -105,7 +148,7 @@ test_too_large_to_read(void)
 static void
 test_both_ways(void)
 {
-    for (guint form = 0; form < 8; form++) {
+    for (guint form = 0; form < 16; form++) {
         g_auto(CvsTpm2Slot) slot = {0};
         g_autoptr(GBytes) json = NULL;
         g_autofree char *text = NULL;
@@ -118,6 +161,8 @@ test_both_ways(void)
             cvs_policy_add_auth_value(slot.policy);
         if (form & 4)
             slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+        if (form & 8)
+            slot.factors |= CVS_FACTOR_STORE_KEY;
         json = cvs_tpm2_slot_format(&slot, NULL);
         text = g_memdup2(g_bytes_get_data(json, &size), g_bytes_get_size(json));
         for (gsize i = 0; i < 8 * size; i++) {
@@ -151,7 +196,7 @@ test_both_ways(void)
 static void
 test_short_way(void)
 {
-    for (guint form = 0; form < 4; form++) {
+    for (guint form = 0; form < 8; form++) {
         g_auto(CvsTpm2Slot) slot = {0};
         g_autoptr(CvsTpm2Slot) read = NULL;
         g_autoptr(GBytes) json = NULL;
@@ -166,9 +211,12 @@ test_short_way(void)
         }
         if (form & 2)
             cvs_policy_add_auth_value(slot.policy);
+        if (form & 4)
+            slot.factors |= CVS_FACTOR_STORE_KEY;
         json = cvs_tpm2_slot_format(&slot, NULL);
         read = cvs_tpm2_slot_scan(json);
         g_assert_nonnull(read);
+        g_assert_cmpint(read->factors, ==, slot.factors);
     }
 }
 
@@ -236,6 +284,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vault/tpm2-slot/round-trip", test_round_trip);
     g_test_add_func("/vault/tpm2-slot/size", test_size);
+    g_test_add_func("/vault/tpm2-slot/size-of-conditions", test_size_of_conditions);
     g_test_add_func("/vault/tpm2-slot/too-large-to-read", test_too_large_to_read);
     g_test_add_func("/vault/tpm2-slot/both-ways", test_both_ways);
     g_test_add_func("/vault/tpm2-slot/short-way", test_short_way);

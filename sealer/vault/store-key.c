@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define _GNU_SOURCE
+#include "vault/store-key.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MODE 0400
+
+static gboolean unfit(GError **error, const char *path, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+
+static gboolean
+unfit(GError **error, const char *path, const char *format, ...)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    refusal = g_error_new(CVS_ERROR, CVS_ERROR_STORAGE_ERROR, "the store key %s: %s", path, text);
+    cvs_error_add_reason(refusal, CVS_REASON_STORE_KEY_UNFIT, NULL, NULL, "%s: %s", path, text);
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return FALSE;
+}
+
+/* Does not wait for the other end of a FIFO. glibc has no function for it. */
+static int
+open_without_links(const char *path)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        .resolve = RESOLVE_NO_SYMLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static gboolean
+check_file(int fd, const char *path, GError **error)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return unfit(error, path, "%s", g_strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return unfit(error, path, "not a regular file");
+    if (st.st_uid != geteuid())
+        return unfit(error, path, "it belongs to uid %u, not to %u", st.st_uid, geteuid());
+    if ((st.st_mode & 07777) != MODE)
+        return unfit(error, path, "its mode is %04o, and must be %04o", st.st_mode & 07777, MODE);
+    if (st.st_nlink != 1)
+        return unfit(error, path, "it has %ju names, and must have one", (uintmax_t)st.st_nlink);
+    if (st.st_size != CVS_STORE_KEY_SIZE)
+        return unfit(error, path, "it has %jd bytes, and must have %d", (intmax_t)st.st_size,
+                     CVS_STORE_KEY_SIZE);
+    return TRUE;
+}
+
+gboolean
+cvs_store_key_load(const char *path, CvsSecret **ret_key, GError **error)
+{
+    CVS_AUTO_FD int fd = open_without_links(path);
+    g_autoptr(CvsSecret) key = NULL;
+    gssize n = 0;
+
+    if (fd < 0 && errno == ENOENT) {
+        *ret_key = NULL;
+        return TRUE;
+    }
+    if (fd < 0)
+        return unfit(error, path, "%s",
+                     errno == ELOOP ? "there is a symbolic link in its path" : g_strerror(errno));
+    if (!check_file(fd, path, error))
+        return FALSE;
+    key = cvs_secret_new(CVS_STORE_KEY_SIZE);
+    do
+        n = pread(fd, cvs_secret_data(key), CVS_STORE_KEY_SIZE, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != CVS_STORE_KEY_SIZE)
+        return unfit(error, path, "%s", n < 0 ? g_strerror(errno) : "it was cut short");
+    *ret_key = g_steal_pointer(&key);
+    return TRUE;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A key of a confidential VM, whole: simulated TEE and real TPM, attested, sealed, released; and
+ * refused when the TEE is not what it was. */
+
+#include "attest/attest-bed.h"
+#include "policy/pinnable.h"
+#include "release/attester.h"
+#include "tee/tsm-mr.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+typedef struct {
+    AttestBed vm;
+    CvsStore *store;
+    char *policies;
+    const char *folders[2];
+    CvsReleaseAttester attester;
+    CvsRelease release;
+    CvsOwner owner;
+} Machine;
+
+static void
+set_profile(Machine *machine, const char *lines)
+{
+    g_auto(GStrv) parts = g_strsplit(lines, "%M", -1);
+    g_autofree char *text = g_strjoinv(machine->vm.measurement, parts);
+    g_autofree char *whole =
+        g_strconcat("[Registers]\nPCRs=7\n[TEE]\nAllowTestRoots=yes\n", text, "\n", NULL);
+    g_autofree char *file = g_build_filename(machine->policies, "default.policy", NULL);
+    g_autoptr(GError) error = NULL;
+
+    (void)g_file_set_contents(file, whole, -1, &error);
+    g_assert_no_error(error);
+}
+
+static gboolean
+machine_init(Machine *machine, TeeSimType type, const char *switches, const char *lines)
+{
+    g_autofree char *vault = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!attest_bed_init(&machine->vm, type, switches))
+        return FALSE;
+    test_tpm_extend(machine->vm.tpm, 7, "boot");
+    vault = g_build_filename(machine->vm.tee.dir, "vault", NULL);
+    machine->store = cvs_store_open(vault, TRUE, &error);
+    g_assert_no_error(error);
+    machine->policies = g_build_filename(machine->vm.tee.dir, "policies", NULL);
+    g_assert_cmpint(g_mkdir(machine->policies, 0700), ==, 0);
+    machine->folders[0] = machine->policies;
+    set_profile(machine, lines);
+    machine->attester = cvs_release_attester(machine->vm.attester);
+    machine->release = (CvsRelease){
+        .tpm = machine->vm.client,
+        .store = machine->store,
+        .profile_folders = machine->folders,
+        .lock_timeout_ms = 1000,
+        .attester = &machine->attester,
+        .tee_paths = machine->vm.tee.paths,
+    };
+    machine->owner = (CvsOwner){.kind = CVS_OWNER_SYSTEM};
+    return TRUE;
+}
+
+static void
+machine_clear(Machine *machine)
+{
+    g_clear_pointer(&machine->store, cvs_store_close);
+    g_free(machine->policies);
+    attest_bed_clear(&machine->vm);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Machine, machine_clear)
+
+/* Our program again, which has to attest anew. */
+static void
+restart(Machine *machine)
+{
+    attest_bed_restart(&machine->vm);
+    machine->attester = cvs_release_attester(machine->vm.attester);
+    machine->release.tpm = machine->vm.client;
+}
+
+static void
+seal(Machine *machine, guint32 rtmrs)
+{
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("secret", 6);
+    const CvsSealOptions options = {.rtmrs = rtmrs};
+    g_autofree char *id = NULL;
+    g_autoptr(GError) error = NULL;
+
+    (void)cvs_release_seal(&machine->release, &machine->owner, "db", secret, &options, &id, &error);
+    g_assert_no_error(error);
+}
+
+static void
+expect(Machine *machine, const char *reasons)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsSecret) secret =
+        cvs_release_unseal(&machine->release, &machine->owner, "db", NULL, &error);
+    g_autofree char *found = attest_bed_reasons(error);
+
+    if (!g_str_equal(found, reasons))
+        g_error("%s, wanted %s: %s", found, reasons, error ? error->message : "released");
+    g_assert_cmpint(secret != NULL, ==, *reasons == '\0');
+}
+
+#define SVSM "Measurements=%M"
+
+static void
+test_svsm(void)
+{
+    g_auto(Machine) machine = {0};
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "svsm=on vmpl=2", SVSM))
+        return;
+    seal(&machine, 0);
+    expect(&machine, "");
+    /* The profile loosened, and another SVSM started by the host. */
+    set_profile(&machine, "[vTPM]\nKinds=svsm svsm-unlisted");
+    expect(&machine, "ClaimDiffers");
+    set_profile(&machine, SVSM);
+    /* A PCR is the TPM's to refuse. */
+    test_tpm_extend(machine.vm.tpm, 7, "tampered");
+    expect(&machine, "PcrDiffers");
+}
+
+static void
+test_debug(void)
+{
+    g_auto(Machine) machine = {0};
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "svsm=on vmpl=2", SVSM))
+        return;
+    seal(&machine, 0);
+    attest_bed_set(&machine.vm, "debug=on");
+    restart(&machine);
+    expect(&machine, "ClaimDiffers DebugAllowed VtpmKindRefused");
+}
+
+#define TD "Types=tdx\n[vTPM]\nKinds=host"
+
+/* RTMRs: extended by sysfs, and by another way that sysfs shows late. */
+static void
+test_rtmrs(void)
+{
+    guint8 digest[48] = {1};
+
+    for (guint way = 0; way < 2; way++) {
+        g_auto(Machine) machine = {0};
+        g_autoptr(GError) error = NULL;
+
+        if (!machine_init(&machine, TEE_SIM_TDX, NULL, TD))
+            return;
+        seal(&machine, 1 << 0 | 1 << 1 | 1 << 2);
+        expect(&machine, "");
+        /* One that it is not sealed to. */
+        tee_sim_extend(machine.vm.tee.sim, 3, digest);
+        expect(&machine, "");
+        if (way == 0)
+            (void)cvs_tsm_mr_extend(machine.vm.tee.paths->measurements, CVS_TSM_RTMR2, digest,
+                                    &error);
+        else
+            tee_sim_extend(machine.vm.tee.sim, 2, digest);
+        g_assert_no_error(error);
+        expect(&machine, "RtmrDiffers");
+    }
+}
+
+/* All RTMRs are zero: nothing can be sealed to them. */
+static void
+test_zero_rtmrs(void)
+{
+    g_auto(Machine) machine = {0};
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("secret", 6);
+    const CvsSealOptions options = {.rtmrs = 7};
+    g_autofree char *id = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_TDX, "zero-rtmrs=on", TD))
+        return;
+    g_assert_false(
+        cvs_release_seal(&machine.release, &machine.owner, "db", secret, &options, &id, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_RTMRS_UNUSED));
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/release/tee/svsm", test_svsm);
+    g_test_add_func("/release/tee/debug", test_debug);
+    g_test_add_func("/release/tee/rtmrs", test_rtmrs);
+    g_test_add_func("/release/tee/zero-rtmrs", test_zero_rtmrs);
+    return g_test_run();
+}
