@@ -2,8 +2,9 @@
 #pragma once
 
 /* How a secret leaves: the read end of a pipe that already holds all of it and whose write end is
- * closed, so that nobody waits for anybody. The caller closes it. Busy if the kernel has no more
- * pipe buffers for us, Failed otherwise; -1 on error. */
+ * closed, so that nobody waits for anybody. Where the kernel has no more pipe buffers for us, it is
+ * that of a UNIX stream socket, which reads the same. The caller closes it. Busy if there is not
+ * even that, Failed otherwise; -1 on error. */
 
 #include "base/secret.h"
 #include "service/requests.h"

@@ -12,6 +12,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -281,6 +282,48 @@ static gboolean
 write_out(int fd, const CvsSecret *secret, GError **error)
 {
     return cvs_secret_out_write(dup(fd), secret, 30000, NULL, error);
+}
+
+/* Somebody has not read what he asked for, until the kernel gives the user no pipe that is larger
+ * than a page. A process that may do anything is not bound by that. */
+static void
+test_out_no_pipes(void)
+{
+    struct rlimit files = {4096, 4096};
+    g_autoptr(CvsSecret) secret = cvs_secret_new(LIMIT);
+    g_autoptr(GError) error = NULL;
+    g_autofree guint8 *seen = g_malloc(LIMIT + 1);
+    gsize n = 0;
+    gssize more = 0;
+    guint pipes = 0;
+    int fd = -1;
+
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+        g_test_trap_assert_passed();
+        return;
+    }
+    memset(cvs_secret_data(secret), 0x5a, LIMIT);
+    if (geteuid() == 0) {
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &files), ==, 0);
+        g_assert_cmpint(setresuid(61234, 61234, 61234), ==, 0);
+    }
+    for (int ends[2]; pipes < 2000; pipes++) {
+        g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+        if (fcntl(ends[1], F_SETPIPE_SZ, LIMIT) < LIMIT)
+            break;
+    }
+    g_assert_cmpuint(pipes, <, 2000);
+    fd = cvs_secret_out_pipe(secret, &error);
+    g_assert_no_error(error);
+    do {
+        n += (gsize)more;
+        more = read(fd, seen + n, LIMIT + 1 - n);
+    } while (more > 0);
+    g_assert_cmpint(more, ==, 0);
+    g_assert_cmpmem(seen, n, cvs_secret_peek(secret), LIMIT);
+    g_assert_cmpint(send(fd, "x", 1, MSG_NOSIGNAL), ==, -1);
+    close(fd);
 }
 
 static void
@@ -590,6 +633,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/secret-in/kinds-refused", test_kinds_refused);
     g_test_add_func("/service/secret-in/flags-untouched", test_flags_untouched);
     g_test_add_func("/service/secret-out/pipe", test_out_pipe);
+    g_test_add_func("/service/secret-out/no-pipes", test_out_no_pipes);
     g_test_add_func("/service/secret-out/write", test_out_write);
     g_test_add_data_func("/service/secret-in/held/pipe", NULL, test_held_in);
     g_test_add_data_func("/service/secret-in/held/socket", "", test_held_in);
