@@ -207,6 +207,22 @@ test_azure(void)
     }
 }
 
+/* What is brought to the store counts at once: a list that revokes what was attested by, most of
+ * all. */
+static void
+test_revoked_meanwhile(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(json_t) claims = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    claims = claims_of(&bed);
+    attest_bed_set(&bed, "revoked=ca");
+    /* The store gives out nothing that is revoked. */
+    expect_error(&bed, CVS_ERROR_COLLATERAL_MISSING, "ChainIncomplete");
+}
+
 /* A warm one costs one command; a reset of the TPM, age and Refresh make it anew. */
 static void
 test_kept(void)
@@ -428,6 +444,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/attest/attester/revoked-meanwhile", test_revoked_meanwhile);
     g_test_add_func("/attest/attester/svsm", test_svsm);
     g_test_add_func("/attest/attester/svsm-v1", test_svsm_v1);
     g_test_add_func("/attest/attester/host", test_host);
