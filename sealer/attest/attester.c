@@ -415,6 +415,17 @@ is_collected(const CvsAttester *attester)
            now.changed.tv_nsec == then->changed.tv_nsec;
 }
 
+/* Where no TEE was found there is one as soon as its module is loaded. */
+static gboolean
+is_same_kind(const CvsAttester *attester)
+{
+    const char *type = json_string_value(json_object_get(attester->claims, "tee.type"));
+    CvsTeeInfo info = {0};
+
+    return g_strcmp0(type, "none") != 0 ||
+           (cvs_tee_source_probe(attester->source, &info, NULL) && info.kind == CVS_TEE_NONE);
+}
+
 /* The TPM is the one that was attested, and has not been reset since, nor set back. */
 static gboolean
 is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_current, GError **error)
@@ -431,7 +442,8 @@ is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_curre
     }
     *ret_current = now.reset_count == attester->seen.reset_count &&
                    now.restart_count == attester->seen.restart_count && at >= attester->made_at &&
-                   is_collected(attester) && (max_age <= 0 || at - attester->made_at <= max_age);
+                   is_collected(attester) && is_same_kind(attester) &&
+                   (max_age <= 0 || at - attester->made_at <= max_age);
     attester->seen = now;
     if (!*ret_current)
         cvs_attester_refresh(attester);

@@ -6,8 +6,9 @@
  * It is made when it is first asked for, verified here, by the same judge as a verifier elsewhere
  * uses (attest/judge.h), and kept in memory: for this boot, as long as the TPM's reset and restart
  * counts stay what they were, the pinned TPM answers and the collateral store is as it was: a
- * revocation list that is brought there counts at once. What an attestation has to be is the
- * profile's: one attestation serves all profiles.
+ * revocation list that is brought there counts at once. That there is no TEE counts only as long as
+ * none is found. What an attestation has to be is the profile's: one attestation serves all
+ * profiles.
  *
  * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. But a TPM
  * that has proven to hold the endorsement key that a report names stays pinned in the CvsTpm
