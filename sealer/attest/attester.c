@@ -19,6 +19,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define OWN_NONCE_SIZE 32
 #define SECRET_SIZE 32
@@ -27,6 +28,14 @@
 #define HCL_TRIES 4
 /* What the boot's attestation quotes: firmware and boot loader. The values are not looked at. */
 #define OWN_PCRS 0xffu
+
+/* Which state of the collateral store an attestation was verified with: each import is seen by its
+ * folder's times, which its files change by rename. */
+typedef struct {
+    dev_t dev;
+    ino_t ino; /* 0: there is no store */
+    struct timespec changed;
+} Collected;
 
 struct _CvsAttester {
     CvsTpm *tpm;
@@ -41,6 +50,7 @@ struct _CvsAttester {
     json_t *claims; /* of this boot's attestation; NULL: there is none */
     gint64 made_at; /* seconds since 1970, as the caller had them */
     CvsClock seen;  /* the TPM's clock then, or since */
+    Collected collected;
 };
 
 /* One attestation in the making. */
@@ -384,6 +394,38 @@ attest_boot(CvsAttester *attester, gint64 at, json_t **ret_claims, GError **erro
     return attest(attester, nonce, NULL, &selection, at, ret_claims, error);
 }
 
+static Collected
+look_at_store(const CvsAttester *attester)
+{
+    struct stat st = {0};
+
+    if (attester->collateral_dir == NULL || stat(attester->collateral_dir, &st) != 0)
+        return (Collected){0};
+    return (Collected){st.st_dev, st.st_ino, st.st_ctim};
+}
+
+static gboolean
+is_collected(const CvsAttester *attester)
+{
+    Collected now = look_at_store(attester);
+    const Collected *then = &attester->collected;
+
+    return now.dev == then->dev && now.ino == then->ino &&
+           now.changed.tv_sec == then->changed.tv_sec &&
+           now.changed.tv_nsec == then->changed.tv_nsec;
+}
+
+/* Where no TEE was found there is one as soon as its module is loaded. */
+static gboolean
+is_same_kind(const CvsAttester *attester)
+{
+    const char *type = json_string_value(json_object_get(attester->claims, "tee.type"));
+    CvsTeeInfo info = {0};
+
+    return g_strcmp0(type, "none") != 0 ||
+           (cvs_tee_source_probe(attester->source, &info, NULL) && info.kind == CVS_TEE_NONE);
+}
+
 /* The TPM is the one that was attested, and has not been reset since, nor set back. */
 static gboolean
 is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_current, GError **error)
@@ -400,6 +442,7 @@ is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_curre
     }
     *ret_current = now.reset_count == attester->seen.reset_count &&
                    now.restart_count == attester->seen.restart_count && at >= attester->made_at &&
+                   is_collected(attester) && is_same_kind(attester) &&
                    (max_age <= 0 || at - attester->made_at <= max_age);
     attester->seen = now;
     if (!*ret_current)
@@ -413,22 +456,25 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     g_autoptr(CvsEvidenceBundle) bundle = NULL;
     g_autoptr(json_t) claims = NULL;
     CvsClock before = {0};
+    Collected collected = {0};
     gboolean current = FALSE;
 
     if (!is_current(attester, at, max_age, &current, error))
         return FALSE;
     if (current)
         return TRUE;
-    /* Before, so that a reset meanwhile is one that is seen next time. */
+    /* Before, so that a reset or an import meanwhile is one that is seen next time. */
     if (!cvs_tpm_get_srk_name(attester->tpm, TRUE, error) ||
         !cvs_tpm_read_clock(attester->tpm, &before, error))
         return FALSE;
+    collected = look_at_store(attester);
     bundle = attest_boot(attester, at, &claims, error);
     if (bundle == NULL)
         return FALSE;
     attester->claims = g_steal_pointer(&claims);
     attester->made_at = at;
     attester->seen = before;
+    attester->collected = collected;
     return TRUE;
 }
 

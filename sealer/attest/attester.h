@@ -5,11 +5,13 @@
  *
  * It is made when it is first asked for, verified here, by the same judge as a verifier elsewhere
  * uses (attest/judge.h), and kept in memory: for this boot, as long as the TPM's reset and restart
- * counts stay what they were and the pinned TPM answers. What an attestation has to be is the
- * profile's: one attestation serves all profiles.
+ * counts stay what they were, the pinned TPM answers and the collateral store is as it was: a
+ * revocation list that is brought there counts at once. That there is no TEE counts only as long as
+ * none is found. What an attestation has to be is the profile's: one attestation serves all
+ * profiles.
  *
- * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. But a TPM that
- * has proven to hold the endorsement key that a report names stays pinned in the CvsTpm
+ * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. But a TPM
+ * that has proven to hold the endorsement key that a report names stays pinned in the CvsTpm
  * (cvs_tpm_pin_ek()), also where that report is refused then: another is TpmReplaced until the
  * program starts anew. To be used by the thread that uses the CvsTpm. */
 
@@ -43,16 +45,16 @@ void cvs_attester_free(CvsAttester *attester);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
 
 /* The claims of this boot's attestation, verified: those of tee/claims.h and attest/vtpm.h. Made
- * now if there is none, or the TPM's counts are others than then, or it is older than max_age
- * seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock). A TPM without
- * a storage root key is given one: the report commits to it.
+ * now if there is none, or the TPM's counts or the collateral are others than then, or it is older
+ * than max_age seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock).
+ * A TPM without a storage root key is given one: the report commits to it.
  *
  * A machine without a TEE is no error: tee.type and vtpm.kind are "none". Neither is a TPM for
  * which nothing vouches: vtpm.kind is "host".
  *
- * How long a TD's collateral is out of date is left to the appraisal, which knows the grace; all else
- * that verification refuses is the error, with every reason. Errors of the source and the TPM. A new
- * reference. */
+ * How long a TD's collateral is out of date is left to the appraisal, which knows the grace; all
+ * else that verification refuses is the error, with every reason. Errors of the source and the TPM.
+ * A new reference. */
 gboolean cvs_attester_claims(CvsAttester *attester, gint64 at, gint64 max_age, json_t **ret_claims,
                              GError **error);
 

@@ -215,7 +215,7 @@ static void
 serve(Daemon *daemon)
 {
     CvsService *service = &daemon->service;
-    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker);
+    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker, service->tee);
     guint term = g_unix_signal_add(SIGTERM, on_signal, daemon);
     guint interrupt = g_unix_signal_add(SIGINT, on_signal, daemon);
 

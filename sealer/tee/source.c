@@ -16,6 +16,7 @@
 struct _CvsTeeSource {
     CvsTeePaths *paths;
     const CvsPaceClock *clock;
+    gint asking; /* threads; atomic */
 };
 
 /* By which way the TEE is asked. */
@@ -331,8 +332,14 @@ check_svsm(const CvsTeeSource *source, Way way, const CvsTeeInfo *info, GError *
     return FALSE;
 }
 
-CvsTeeEvidence *
-cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
+gboolean
+cvs_tee_source_is_asking(CvsTeeSource *source)
+{
+    return g_atomic_int_get(&source->asking) > 0;
+}
+
+static CvsTeeEvidence *
+get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
 {
     gint64 deadline = deadline_after(source, request->timeout_ms);
     g_autoptr(CvsTeeEvidence) evidence = g_new0(CvsTeeEvidence, 1);
@@ -369,6 +376,17 @@ cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **
         break;
     }
     return ok ? g_steal_pointer(&evidence) : NULL;
+}
+
+CvsTeeEvidence *
+cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
+{
+    CvsTeeEvidence *evidence = NULL;
+
+    g_atomic_int_inc(&source->asking);
+    evidence = get(source, request, error);
+    (void)g_atomic_int_dec_and_test(&source->asking);
+    return evidence;
 }
 
 /* What the files have of a TD. */
@@ -415,12 +433,23 @@ cvs_tee_source_read_td(CvsTeeSource *source, CvsTdBody *ret_body, gboolean *ret_
     return TRUE;
 }
 
-CvsSecret *
-cvs_tee_source_derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms,
-                          GError **error)
+static CvsSecret *
+derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms, GError **error)
 {
     g_autoptr(CvsPace) pace = cvs_pace_begin(source->paths->run_dir, CVS_PACE_REPORT, source->clock,
                                              deadline_after(source, timeout_ms), error);
 
     return pace ? cvs_sev_guest_derive_key(source->paths->sev_guest, request, error) : NULL;
+}
+
+CvsSecret *
+cvs_tee_source_derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms,
+                          GError **error)
+{
+    CvsSecret *key = NULL;
+
+    g_atomic_int_inc(&source->asking);
+    key = derive_key(source, request, timeout_ms, error);
+    (void)g_atomic_int_dec_and_test(&source->asking);
+    return key;
 }

@@ -86,6 +86,11 @@ CvsTeeEvidence *cvs_tee_evidence_new_hcl(GBytes *bytes, GError **error);
 CvsTeeEvidence *cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request,
                                    GError **error);
 
+/* Whether a thread is in cvs_tee_source_get() or cvs_tee_source_derive_key(), which take as long as
+ * the host likes, at most CVS_TEE_LONGEST_US with the default timeout. */
+#define CVS_TEE_LONGEST_US (G_GINT64_CONSTANT(300) * 1000000)
+gboolean cvs_tee_source_is_asking(CvsTeeSource *source);
+
 /* The TD's registers now: by TDREPORT, or else by the files of tsm-mr.h, which may be late; then
  * *ret_late is TRUE and only mr_td, mr_config_id, mr_owner, mr_owner_config and rtmr are set. */
 gboolean cvs_tee_source_read_td(CvsTeeSource *source, CvsTdBody *ret_body, gboolean *ret_late,

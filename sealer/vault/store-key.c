@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
 #include "vault/store-key.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 
@@ -69,6 +70,7 @@ check_file(int fd, const char *path, GError **error)
 gboolean
 cvs_store_key_load(const char *path, CvsSecret **ret_key, GError **error)
 {
+    static const guint8 zero[CVS_STORE_KEY_SIZE] = {0};
     CVS_AUTO_FD int fd = open_without_links(path);
     g_autoptr(CvsSecret) key = NULL;
     gssize n = 0;
@@ -88,6 +90,9 @@ cvs_store_key_load(const char *path, CvsSecret **ret_key, GError **error)
     while (n < 0 && errno == EINTR);
     if (n != CVS_STORE_KEY_SIZE)
         return unfit(error, path, "%s", n < 0 ? g_strerror(errno) : "it was cut short");
+    /* What a file has that was made and never written. */
+    if (cvs_equal_bytes(cvs_secret_peek(key), zero, sizeof zero))
+        return unfit(error, path, "all its bytes are zero");
     *ret_key = g_steal_pointer(&key);
     return TRUE;
 }

@@ -9,8 +9,8 @@
 
 #define CVS_STORE_KEY_SIZE 32
 
-/* Of the file at that path: exactly CVS_STORE_KEY_SIZE bytes, a regular file of this process's user
- * (root, for the daemon) with mode 0400 and one name, with no symbolic link in its whole path. TRUE
- * and NULL if it is not there. StorageError with the reason StoreKeyUnfit for what is not so: such
- * a file is never taken for none. */
+/* Of the file at that path: exactly CVS_STORE_KEY_SIZE bytes that are not all zero, a regular file
+ * of this process's user (root, for the daemon) with mode 0400 and one name, with no symbolic link
+ * in its whole path. TRUE and NULL if it is not there. StorageError with the reason StoreKeyUnfit
+ * for what is not so: such a file is never taken for none. */
 gboolean cvs_store_key_load(const char *path, CvsSecret **ret_key, GError **error);

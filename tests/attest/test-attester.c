@@ -168,6 +168,34 @@ test_none(void)
                    "ClaimMissing NotVerified TeeTypeRefused VtpmKindRefused");
 }
 
+/* The TEE's module can be loaded after the first key was wanted. */
+static void
+test_tee_appears(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsTeePaths) paths = NULL;
+    g_autofree char *device = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) claims = NULL, again = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_NONE, NULL))
+        return;
+    device = g_build_filename(bed.tee.dir, "late", NULL);
+    paths = cvs_tee_paths_copy(cvs_tee_source_paths(bed.tee.source));
+    g_free(paths->sev_guest);
+    paths->sev_guest = g_strdup(device);
+    cvs_tee_source_free(bed.tee.source);
+    bed.tee.source = cvs_tee_source_new(paths, &bed.tee.clock);
+    attest_bed_restart(&bed);
+    claims = claims_of(&bed);
+    g_assert_cmpstr(claim(claims, "tee.type"), ==, "none");
+    /* A device that gives no report, but is one: "none" is not true any more. */
+    (void)g_file_set_contents(device, "", 0, &error);
+    g_assert_no_error(error);
+    g_assert_false(cvs_attester_claims(bed.attester, bed.now, 0, &again, &error));
+    g_assert_nonnull(error);
+}
+
 static void
 test_azure(void)
 {
@@ -205,6 +233,22 @@ test_azure(void)
         attest_bed_clear(&bed);
         memset(&bed, 0, sizeof bed);
     }
+}
+
+/* What is brought to the store counts at once: a list that revokes what was attested by, most of
+ * all. */
+static void
+test_revoked_meanwhile(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(json_t) claims = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    claims = claims_of(&bed);
+    attest_bed_set(&bed, "revoked=ca");
+    /* The store gives out nothing that is revoked. */
+    expect_error(&bed, CVS_ERROR_COLLATERAL_MISSING, "ChainIncomplete");
 }
 
 /* A warm one costs one command; a reset of the TPM, age and Refresh make it anew. */
@@ -428,10 +472,12 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/attest/attester/revoked-meanwhile", test_revoked_meanwhile);
     g_test_add_func("/attest/attester/svsm", test_svsm);
     g_test_add_func("/attest/attester/svsm-v1", test_svsm_v1);
     g_test_add_func("/attest/attester/host", test_host);
     g_test_add_func("/attest/attester/none", test_none);
+    g_test_add_func("/attest/attester/tee-appears", test_tee_appears);
     g_test_add_func("/attest/attester/azure", test_azure);
     g_test_add_func("/attest/attester/kept", test_kept);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);

@@ -187,6 +187,66 @@ test_zero_rtmrs(void)
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_RTMRS_UNUSED));
 }
 
+static void
+expect_plain(Machine *machine)
+{
+    for (guint i = 0; i < 3; i++) {
+        guint64 before = cvs_tpm_commands_sent(machine->vm.client);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(CvsSecret) secret =
+            cvs_release_unseal(&machine->release, &machine->owner, "plain", NULL, &error);
+
+        g_assert_no_error(error);
+        g_assert_nonnull(secret);
+        if (i > 0)
+            g_assert_cmpuint(cvs_tpm_commands_sent(machine->vm.client) - before, <=, 5);
+        g_test_message("%" G_GUINT64_FORMAT " commands",
+                       cvs_tpm_commands_sent(machine->vm.client) - before);
+    }
+}
+
+/* A key whose profile says nothing of a TEE opens whatever becomes of attestations beside it, and
+ * costs no more. */
+static void
+test_plain_beside(void)
+{
+    static const char *const lies[] = {"debug=on", "manifest=other-ek", "manifest=truncated", NULL};
+    g_auto(Machine) machine = {0};
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("plain", 5);
+    const CvsSealOptions options = {.profile = "plain"};
+    g_autofree char *file = NULL;
+    g_autofree char *id = NULL;
+    g_autoptr(GError) error = NULL;
+    guint requests = 0;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "svsm=on vmpl=2", SVSM))
+        return;
+    file = g_build_filename(machine.policies, "plain.policy", NULL);
+    (void)g_file_set_contents(file, "[Registers]\nPCRs=7\n", -1, &error);
+    g_assert_no_error(error);
+    (void)cvs_release_seal(&machine.release, &machine.owner, "plain", secret, &options, &id,
+                           &error);
+    g_assert_no_error(error);
+    expect_plain(&machine);
+    g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), ==, 0);
+    seal(&machine, 0);
+    expect(&machine, "");
+    requests = tee_sim_requests(machine.vm.tee.sim);
+    expect_plain(&machine);
+    for (guint i = 0; lies[i]; i++) {
+        g_autoptr(GError) refusal = NULL;
+
+        attest_bed_set(&machine.vm, lies[i]);
+        restart(&machine);
+        g_assert_null(cvs_release_unseal(&machine.release, &machine.owner, "db", NULL, &refusal));
+        g_test_message("%s: %s", lies[i], refusal->message);
+        g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), >, requests);
+        requests = tee_sim_requests(machine.vm.tee.sim);
+        expect_plain(&machine);
+        g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), ==, requests);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -195,5 +255,6 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/debug", test_debug);
     g_test_add_func("/release/tee/rtmrs", test_rtmrs);
     g_test_add_func("/release/tee/zero-rtmrs", test_zero_rtmrs);
+    g_test_add_func("/release/tee/plain-beside", test_plain_beside);
     return g_test_run();
 }

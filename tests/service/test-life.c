@@ -4,6 +4,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/lock.h"
 #include "bed.h"
 
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #define MAX_IN_ALL 6
 
 static Bed *bed;
+static char *tee_dir;
 
 /* Calls whose secret does not come until release_held(). */
 typedef struct {
@@ -279,6 +281,49 @@ test_watchdog(void)
     bed_start(bed, 0);
 }
 
+/* The TEE may keep a request for minutes, and a daemon that is killed meanwhile would ask again,
+ * for nothing. Here it is another program's turn. */
+static void
+test_watchdog_and_tee(void)
+{
+    CVS_AUTO_FD int dir = open(tee_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsLock) turn = cvs_lock_take(dir, "tee-requests", 0, &error);
+    g_autoptr(TestReply) refused = NULL;
+    g_autoptr(TestReply) opened = NULL;
+    TestPending *seal = NULL;
+    TestPending *unseal = NULL;
+    int secret = bed_pipe("x", 1);
+    guint seen = 0;
+    guint waits = 0;
+
+    g_assert_no_error(error);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 400);
+    bed_assert_sealed(bed->bob, "patient", "x", 1, NULL);
+    seal = test_call_begin(
+        bed->alice, "Seal",
+        g_variant_new("(sh@a{sv})", "attested", 0, bed_options("{'require': <'measurement'>}")),
+        &secret, 1);
+    close(secret);
+    /* Seven beats are more than three times what a job may take. */
+    seen = bed_count_notices(bed, "WATCHDOG=1");
+    while (bed_count_notices(bed, "WATCHDOG=1") < seen + 7) {
+        g_assert_cmpuint(waits++, <, 600);
+        g_usleep(50 * 1000);
+    }
+    g_assert_false(test_call_is_done(seal));
+    unseal = test_call_begin(bed->bob, "Unseal",
+                             g_variant_new("(s@a{sv})", "patient", bed_options(NULL)), NULL, 0);
+    g_clear_pointer(&turn, cvs_lock_release);
+    refused = test_call_finish(seal);
+    g_assert_nonnull(refused->error);
+    opened = test_call_finish(unseal);
+    g_assert_cmpstr(opened->error, ==, NULL);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 0);
+}
+
 /* What has begun ends; what comes after is turned away; nothing is left in the TPM. */
 static void
 test_stop_with_work(void)
@@ -458,11 +503,15 @@ test_bus_gone(void)
 int
 main(int argc, char **argv)
 {
-    g_autofree char *config =
-        g_strdup_printf("MaxRequests=%d\nMaxRequestsPerUser=%d\n", MAX_IN_ALL, MAX_PER_USER);
+    g_autofree char *config = NULL;
     int status = 0;
 
     g_test_init(&argc, &argv, NULL);
+    tee_dir = g_dir_make_tmp("cvs-XXXXXX", NULL);
+    /* A file where the device is looked for: a TEE, but one that gives no report. */
+    config = g_strdup_printf("MaxRequests=%d\nMaxRequestsPerUser=%d\n[TEE]\nConfigfsPath=%s/none\n"
+                             "SevGuestPath=%s\nSevVmplPath=%s/none\nRunPath=%s",
+                             MAX_IN_ALL, MAX_PER_USER, tee_dir, tee_dir, tee_dir, tee_dir);
     bed = bed_new(config, FALSE);
     if (bed == NULL)
         return 0;
@@ -476,8 +525,11 @@ main(int argc, char **argv)
     g_test_add_func("/service/life/calls-while-stopping", test_calls_while_stopping);
     g_test_add_func("/service/life/second-daemon", test_second_daemon);
     g_test_add_func("/service/life/watchdog", test_watchdog);
+    g_test_add_func("/service/life/watchdog-and-tee", test_watchdog_and_tee);
     g_test_add_func("/service/life/bus-gone", test_bus_gone);
     status = g_test_run();
     bed_free(bed);
+    test_remove_tree(tee_dir);
+    g_free(tee_dir);
     return status;
 }

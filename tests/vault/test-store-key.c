@@ -90,6 +90,17 @@ test_sizes_and_modes(void)
 }
 
 static void
+test_zero(void)
+{
+    static const char zero[32] = {0};
+    char *dir = fixture_dir_new();
+    g_autofree char *path = write_key(dir, zero, sizeof zero, 0400);
+
+    refuse(path, "all its bytes are zero");
+    fixture_dir_remove(dir);
+}
+
+static void
 test_owner(void)
 {
     char *dir = fixture_dir_new();
@@ -134,6 +145,7 @@ main(int argc, char **argv)
     g_test_add_func("/vault/store-key/good", test_good);
     g_test_add_func("/vault/store-key/none", test_none);
     g_test_add_func("/vault/store-key/sizes-and-modes", test_sizes_and_modes);
+    g_test_add_func("/vault/store-key/zero", test_zero);
     g_test_add_func("/vault/store-key/owner", test_owner);
     g_test_add_func("/vault/store-key/links-and-kinds", test_links_and_kinds);
     return g_test_run();
