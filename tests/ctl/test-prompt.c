@@ -273,9 +273,12 @@ test_no_terminal(void)
 int
 main(int argc, char **argv)
 {
+    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
     g_test_init(&argc, &argv, NULL);
-    /* Whoever started us may have ignored it. */
-    (void)signal(SIGHUP, SIG_DFL);
+    /* Whoever started us may have ignored them: nohup does, and a shell for what runs behind it. */
+    for (gsize i = 0; i < G_N_ELEMENTS(signals); i++)
+        (void)signal(signals[i], SIG_DFL);
     g_test_add_func("/prompt/no-echo", test_no_echo);
     g_test_add_func("/prompt/typed-ahead", test_typed_ahead);
     g_test_add_func("/prompt/twice", test_twice);
