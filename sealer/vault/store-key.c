@@ -7,10 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MODE 0400
@@ -34,16 +32,46 @@ unfit(GError **error, const char *path, const char *format, ...)
     return FALSE;
 }
 
-/* Does not wait for the other end of a FIFO. glibc has no function for it. */
+/* One folder of the path. Sets errno. */
+static int
+open_folder(int parent, const char *name)
+{
+    CVS_AUTO_FD int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    if (!S_ISDIR(st.st_mode)) {
+        errno = S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
+        return -1;
+    }
+    return cvs_steal_fd(&fd);
+}
+
+/* Step by step: openat2() could do it at once, but is kept from a service that RestrictSUIDSGID=
+ * holds. Does not wait for the other end of a FIFO. Sets errno. */
 static int
 open_without_links(const char *path)
 {
-    struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-        .resolve = RESOLVE_NO_SYMLINKS,
-    };
+    g_auto(GStrv) names = g_strsplit(path, "/", -1);
+    CVS_AUTO_FD int folder = open_folder(AT_FDCWD, path[0] == '/' ? "/" : ".");
+    guint last = g_strv_length(names) - 1;
 
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    for (guint i = 0; folder >= 0 && i < last; i++) {
+        int next = -1;
+        int saved = 0;
+
+        if (names[i][0] == '\0')
+            continue;
+        next = open_folder(folder, names[i]);
+        saved = errno;
+        cvs_close_fd(&folder);
+        errno = saved;
+        folder = next;
+    }
+    if (folder < 0)
+        return -1;
+    return openat(folder, names[last], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
 }
 
 static gboolean
