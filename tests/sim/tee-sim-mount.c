@@ -161,6 +161,12 @@ start(TeeSimMount *mount, TeeSim *sim, int fd, GError **error)
     g_autofree char *by_fd = g_strdup_printf("/dev/fd/%d", fd);
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 
+    /* A request that poll() showed may be withdrawn before it is read, when whoever made it is
+     * killed: a read that waited then would never see the wake-up. */
+    if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+        (void)close(fd);
+        return fail(error, "no way not to wait for", mount->path);
+    }
     (void)fuse_opt_add_arg(&args, "tee-sim");
     mount->fuse = fuse_new(&args, &tee_sim_operations, sizeof(tee_sim_operations), sim);
     fuse_opt_free_args(&args);
