@@ -45,7 +45,7 @@ typedef struct {
     GPtrArray *ids; /* char*, what is there now, or was before in this or a newer version */
     guint added;    /* how many of these are new */
     GError *error; /* NULL: taken in. AttestationFailed and its kin with reasons (CollateralRollback
-                    * among them), BadFormat, TooLarge (also: the store is full) */
+                    * among them), BadFormat, TooLarge (the store is full) */
 } CvsCollateralResult;
 
 /* One result (CvsCollateralResult*) for each input, in their order; issuers may come from any of

@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW "2026-07-01T00:00:00Z"
 #define MARCH "2026-03-31T00:00:00Z" /* AMD's list of Milan is of that time */
@@ -934,6 +935,31 @@ test_store(void)
     expect_code(1, "/no/such/store", "collateral list --store /no/such/store");
 }
 
+/* A file that is longer than any of its kind is malformed, whatever command it is given to, and is
+ * named with the limit. */
+static void
+test_too_long(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autofree char *zeros = g_malloc0(CVS_COLLATERAL_MAX + 1);
+    g_autofree char *path = folder_write(folder, "zeros", zeros, CVS_COLLATERAL_MAX + 1);
+    g_autofree char *report = g_build_filename(folder->dir, "report", NULL);
+    g_autofree char *store = g_strconcat("--store ", folder->dir, NULL);
+    g_autofree char *says = g_strdup_printf("%s: longer than %d bytes", path, CVS_COLLATERAL_MAX);
+    g_autofree char *report_says =
+        g_strdup_printf("%s: longer than %u bytes", report, CVS_REPORT_INPUT_MAX);
+
+    g_assert_true(g_file_set_contents(report, "", 0, NULL));
+    g_assert_cmpint(truncate(report, CVS_REPORT_INPUT_MAX + 1), ==, 0);
+
+    expect_code(5, says, "collateral import %s %s", path, store);
+    expect_code(5, report_says, "verify-report %s", report);
+    expect_code(5, report_says, "verify-report %s --quote %s", path, report);
+    expect_code(5, says, "verify-report %s --certs %s", path, path);
+    expect_code(5, "longer than 65536 bytes", "verify-report %s --policy %s", path, path);
+    expect_code(5, says, "verify %s", path);
+}
+
 /* What is read in a terminal is told from what is read by programs. */
 static void
 test_text(void)
@@ -1048,6 +1074,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/edited", test_edited);
     g_test_add_func("/ctl/verify-report/cut", test_cut);
     g_test_add_func("/ctl/verify-report/store", test_store);
+    g_test_add_func("/ctl/verify-report/too-long", test_too_long);
     g_test_add_func("/ctl/verify-report/text", test_text);
     g_test_add_func("/ctl/verify-report/flip", test_flip);
     return g_test_run();
