@@ -209,11 +209,34 @@ GPtrArray *
 cvs_collateral_store_list(CvsCollateralStore *store, GError **error)
 {
     g_autoptr(GPtrArray) items = load_files(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
 
     if (items)
         judge_items(store, items, seen);
     return g_steal_pointer(&items);
+}
+
+gboolean
+cvs_collateral_store_check_seen(CvsCollateralStore *store, GError **error)
+{
+    g_autoptr(GError) damage = NULL;
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, &damage);
+
+    if (damage == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&damage));
+    return FALSE;
+}
+
+/* It ends no verification: without the file, which whoever damaged it could have removed, there
+ * would be nothing to refuse. */
+static void
+warn_of_damage(CvsCollateralStore *store)
+{
+    g_autoptr(GError) damage = NULL;
+
+    if (!cvs_collateral_store_check_seen(store, &damage))
+        g_warning("%s", damage->message);
 }
 
 /* One import under way. */
@@ -462,7 +485,7 @@ cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollateralInput 
     here = cvs_collateral_store_list(store, error);
     if (here == NULL)
         return FALSE;
-    seen = cvs_collateral_seen_load(store->dir);
+    seen = cvs_collateral_seen_load(store->dir, NULL);
     cvs_collateral_seen_note_all(seen, here);
     import.here = here;
     import.seen = seen;
@@ -496,7 +519,7 @@ static gboolean
 keep_seen(CvsCollateralStore *store, GError **error)
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
     g_autoptr(json_t) more = json_deep_copy(seen);
 
     if (items == NULL)
@@ -555,6 +578,7 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
 
+    warn_of_damage(store);
     for (guint i = 0; items && i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
         gboolean is_issuer =
@@ -573,11 +597,12 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
                                  CvsEvidence *evidence, GError **error)
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
     g_autofree char *digits = fmspc ? cvs_hex_encode(fmspc, 6) : NULL;
 
     if (items == NULL)
         return FALSE;
+    warn_of_damage(store);
     cvs_collateral_seen_note_all(seen, items);
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);

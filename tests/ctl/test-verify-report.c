@@ -869,6 +869,7 @@ test_store(void)
     g_autoptr(Result) removed = NULL;
     g_autofree char *id = NULL;
     g_autofree char *identity = NULL;
+    g_autofree char *seen = NULL;
     const json_t *item = NULL;
     const json_t *files = NULL;
     gsize i = 0;
@@ -932,6 +933,17 @@ test_store(void)
     expect_code(2, "collateral import FILE", "collateral remove --store %s", folder->dir);
     expect_code(2, "collateral import FILE", "collateral frobnicate --store %s", folder->dir);
     expect_code(2, "is missing", "collateral");
+    /* A store that has lost its memory says so wherever it is used, with the remedy. */
+    seen = folder_write(folder, "seen.json", "{", 1);
+    expect_code(0, "damaged: collateral store: seen.json: not valid JSON",
+                "collateral list --store %s", folder->dir);
+    expect_code(0, "\"damage\"", "collateral list --store %s --json", folder->dir);
+    expect_code(0, "from a backup, or import the newest",
+                "verify-report :snp/reports/milan-v3.report.bin --at " NOW " --store %s --json",
+                folder->dir);
+    expect_code(0, "it is kept as seen.json.damaged-",
+                "collateral import :snp/roots/milan_crl.pem --store %s", folder->dir);
+    g_assert_null(json_object_get(listed->json, "damage"));
     expect_code(1, "/no/such/store", "collateral list --store /no/such/store");
 }
 
