@@ -65,15 +65,35 @@ cvs_collateral_seen_load(int dir, GError **ret_damage)
     return clean;
 }
 
+gboolean
+cvs_collateral_seen_is_whole(int dir, GError **error)
+{
+    g_autoptr(GError) damage = NULL;
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(dir, &damage);
+
+    if (damage == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&damage));
+    return FALSE;
+}
+
+void
+cvs_collateral_seen_warn(int dir)
+{
+    g_autoptr(GError) damage = NULL;
+
+    if (!cvs_collateral_seen_is_whole(dir, &damage))
+        g_warning("%s", damage->message);
+}
+
 /* A damaged file stays beside the new one: there may be more in it than could be read. */
 static gboolean
 set_aside(int dir, GError **error)
 {
     g_autoptr(GError) damage = NULL;
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(dir, &damage);
     g_autofree char *name = NULL;
 
-    if (damage == NULL)
+    if (cvs_collateral_seen_is_whole(dir, &damage))
         return TRUE;
     name = g_strdup_printf(SEEN_FILE ".damaged-%" G_GINT64_FORMAT, g_get_real_time());
     if (linkat(dir, SEEN_FILE, dir, name, 0) < 0) {

@@ -219,24 +219,7 @@ cvs_collateral_store_list(CvsCollateralStore *store, GError **error)
 gboolean
 cvs_collateral_store_check_seen(CvsCollateralStore *store, GError **error)
 {
-    g_autoptr(GError) damage = NULL;
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, &damage);
-
-    if (damage == NULL)
-        return TRUE;
-    g_propagate_error(error, g_steal_pointer(&damage));
-    return FALSE;
-}
-
-/* It ends no verification: without the file, which whoever damaged it could have removed, there
- * would be nothing to refuse. */
-static void
-warn_of_damage(CvsCollateralStore *store)
-{
-    g_autoptr(GError) damage = NULL;
-
-    if (!cvs_collateral_store_check_seen(store, &damage))
-        g_warning("%s", damage->message);
+    return cvs_collateral_seen_is_whole(store->dir, error);
 }
 
 /* One import under way. */
@@ -340,16 +323,6 @@ check_items(const Import *import, const GPtrArray *items, const char *name, GErr
     return cvs_refusal_end(refusal, name, error);
 }
 
-static void
-replace_rival(Import *import, CvsCollateralItem *rival)
-{
-    g_autofree char *name = file_name(rival);
-
-    /* One that stays is of no harm: the newer one is preferred. */
-    (void)cvs_file_remove(import->store->dir, name, NULL);
-    g_ptr_array_remove(import->here, rival);
-}
-
 /* Writes what is new, the number first: a crash in between leaves a store that has seen more than
  * it holds, never less. On an error what was written is taken out again. */
 static gboolean
@@ -386,8 +359,13 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
         (void)cvs_file_remove(import->store->dir, g_ptr_array_index(written, i), NULL);
     if (!ok)
         return FALSE;
-    for (guint i = 0; i < rivals->len; i++)
-        replace_rival(import, g_ptr_array_index(rivals, i));
+    for (guint i = 0; i < rivals->len; i++) {
+        g_autofree char *name = file_name(g_ptr_array_index(rivals, i));
+
+        /* One that stays is of no harm: the newer one is preferred. */
+        (void)cvs_file_remove(import->store->dir, name, NULL);
+        g_ptr_array_remove(import->here, g_ptr_array_index(rivals, i));
+    }
     return TRUE;
 }
 
@@ -578,7 +556,7 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
 
-    warn_of_damage(store);
+    cvs_collateral_seen_warn(store->dir);
     for (guint i = 0; items && i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
         gboolean is_issuer =
@@ -602,7 +580,7 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
 
     if (items == NULL)
         return FALSE;
-    warn_of_damage(store);
+    cvs_collateral_seen_warn(store->dir);
     cvs_collateral_seen_note_all(seen, items);
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
