@@ -652,7 +652,7 @@ test_policy(void)
 
     if (!captures_there())
         return;
-    debug = folder_write(folder, "debug.policy", BASE "[TEE]\nAllowDebug=yes\n", -1);
+    debug = folder_write(folder, "debug.policy", "[TEE]\nAllowDebug=yes\n", -1);
     expect("accepted", "",
            SNP("reports/milan-v2-debug.report.bin", "reports/milan-v2-debug.vcek.der",
                MILAN) " --policy %s",
@@ -698,6 +698,14 @@ test_usage(void)
         "--at 20260701T000000Z :snp/reports/milan-v3.report.bin",
         "--at 2026-13-01T00:00:00Z :snp/reports/milan-v3.report.bin",
         "--at 2026-07-01T00:00:00Zx :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T23:59:60Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T23:60:00Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T24:00:00Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+24:00 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+00:60 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+0a:00 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+02:0 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+02 :snp/reports/milan-v3.report.bin",
         "--report-data 00 :snp/reports/milan-v3.report.bin",
         "--report-data xx :snp/reports/milan-v3.report.bin",
         "--policy no-such-profile :snp/reports/milan-v3.report.bin",
