@@ -3,6 +3,7 @@
 #include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
+#include "service/request.h"
 #include "service/watchdog.h"
 
 #include "config.h"
@@ -156,6 +157,7 @@ begin_stop(Daemon *daemon, int status)
     daemon->status = status;
     cvs_notify("STOPPING=1");
     cvs_requests_close(service->requests);
+    cvs_request_end_waiting(service);
     if (daemon->name_owner)
         g_bus_unown_name(daemon->name_owner);
     daemon->name_owner = 0;
@@ -215,7 +217,7 @@ static void
 serve(Daemon *daemon)
 {
     CvsService *service = &daemon->service;
-    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker, service->tee);
+    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker);
     guint term = g_unix_signal_add(SIGTERM, on_signal, daemon);
     guint interrupt = g_unix_signal_add(SIGINT, on_signal, daemon);
 
@@ -231,12 +233,29 @@ serve(Daemon *daemon)
     g_source_remove(interrupt);
 }
 
+static gboolean
+on_answer(gpointer data)
+{
+    cvs_request_on_answer(data);
+    return G_SOURCE_REMOVE;
+}
+
+/* In the thread that has asked TEE or host. */
+static void
+on_back(gpointer data)
+{
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_answer, data, NULL);
+}
+
 /* Nothing is asked of the TEE before a key wants it. */
 static void
 start_attester(CvsService *service, CvsTpm *tpm)
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
-    CvsAttesterConfig config = {.tpm = tpm, .collateral_dir = CVS_STATE_DIR "/collateral"};
+    CvsAttesterConfig config = {.tpm = tpm,
+                                .collateral_dir = CVS_STATE_DIR "/collateral",
+                                .back = on_back,
+                                .back_data = service};
 
     service->tee = cvs_tee_source_new(paths, NULL);
     config.source = service->tee;
