@@ -147,5 +147,7 @@ cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char
     }
     explanation = json_pack("{s:s, s:s, s:b, s:O}", "name", name, "owner", owner_text, "opens",
                             (int)opens, "slots", slots);
+    if (release->test_roots)
+        (void)json_object_set_new(explanation, "test_roots", json_true());
     return cvs_json_canonical(explanation);
 }

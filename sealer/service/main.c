@@ -5,6 +5,7 @@
 #include "service/manager.h"
 #include "service/request.h"
 #include "service/watchdog.h"
+#include "tee/tee-roots.h"
 
 #include "config.h"
 
@@ -248,19 +249,30 @@ on_back(gpointer data)
 }
 
 /* Nothing is asked of the TEE before a key wants it. */
-static void
-start_attester(CvsService *service, CvsTpm *tpm)
+static gboolean
+start_attester(CvsService *service, CvsTpm *tpm, GError **error)
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
+    g_autoptr(CvsSnpRoots) snp = NULL;
+    g_autoptr(CvsTdxRoots) tdx = NULL;
     CvsAttesterConfig config = {.tpm = tpm,
-                                .collateral_dir = CVS_STATE_DIR "/collateral",
+                                .collateral_dir = paths->collateral,
                                 .back = on_back,
                                 .back_data = service};
 
+    if (!cvs_tee_roots_new(service->config, &snp, &tdx, error))
+        return FALSE;
+    if (service->config->test_roots)
+        g_warning("TEST ROOTS in %s are taken as AMD's and Intel's: a TEE that is attested here "
+                  "proves nothing about real hardware",
+                  service->config->test_roots);
+    config.snp_roots = snp;
+    config.tdx_roots = tdx;
     service->tee = cvs_tee_source_new(paths, NULL);
     config.source = service->tee;
     service->attester = cvs_attester_new(&config);
     service->release_attester = cvs_release_attester(service->attester);
+    return TRUE;
 }
 
 static gboolean
@@ -290,7 +302,10 @@ daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
         cvs_audit_new(arguments->journal_socket ? arguments->journal_socket : CVS_AUDIT_SOCKET);
     service->hurry = g_cancellable_new();
     tpm = cvs_tpm_new(service->config->tcti);
-    start_attester(service, tpm);
+    if (!start_attester(service, tpm, error)) {
+        cvs_tpm_free(tpm);
+        return FALSE;
+    }
     service->worker = cvs_worker_new(tpm, g_steal_pointer(&store));
     service->drained = on_drained;
     service->drained_data = daemon;

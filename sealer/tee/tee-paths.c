@@ -13,6 +13,7 @@ static const CvsTeePaths usual = {
     .ccel_data = (char *)"/sys/firmware/acpi/tables/data/CCEL",
     .tpm_log = (char *)"/sys/kernel/security/tpm0/binary_bios_measurements",
     .run_dir = (char *)CVS_RUN_DIR,
+    .collateral = (char *)CVS_STATE_DIR "/collateral",
 };
 
 CvsTeePaths *
