@@ -203,7 +203,9 @@ typedef enum {
     X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
     X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")          \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
-      "the profile refuses the key, and only an administrator may reseal it")
+      "the profile refuses the key, and only an administrator may reseal it")                      \
+    X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
+      "the state to seal to does not say what the register will be")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -8,6 +8,7 @@
  * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
 
 #include "policy/profile.h"
+#include "release/predicted.h"
 #include "tee/tee-paths.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
@@ -84,6 +85,7 @@ typedef struct {
     gboolean allow_unmeasured;
     /* The caller may say what is a good state: an administrator. */
     gboolean authorized;
+    const CvsPredicted *to; /* the state to seal to; NULL: the present one */
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
@@ -100,6 +102,11 @@ typedef struct {
  * those that do not open now, until the new one has opened in a release: whoever reseals in a state
  * that does not come again can still go back. Of several for one state the newest stays, and the
  * one that opened; where there is no room for all, the oldest goes.
+ *
+ * With options->to the new slot is for a state that is to come, and what was there is kept beside
+ * it by the same rule. The claims about the TEE are pinned as they are now. All registers that the
+ * new slot has must be known (RegisterNotPredicted); PCRs that would say nothing are refused as
+ * PcrUnmeasured is.
  *
  * InvalidArgument for what is no recovery key, NotAuthorized for one that is not this key's;
  * BadFormat with the reason SlotForged if no slot is left that says what the key was sealed to. */

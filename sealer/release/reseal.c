@@ -234,12 +234,14 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     request.selection.mask |= profile->required_pcrs;
     request.profile = profile;
     request.pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
+    request.predicted = options->to;
     request.allow_unmeasured = options->allow_unmeasured;
     request.generation = model->generation + 1;
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), error))
         return FALSE;
     pinning.former = &model->conditions;
+    pinning.predicted = options->to;
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
         return FALSE;
     request.conditions = &conditions;
