@@ -209,7 +209,11 @@ typedef enum {
     X(EVENT_MISSING, "EventMissing", "something was not measured that was when it was sealed")     \
     X(EVENT_ORDER, "EventOrder", "the same was measured, in another order")                        \
     X(EVENT_UNRECORDED, "EventUnrecorded", "something was measured of which no log has a record")  \
-    X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")
+    X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")    \
+    X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
+      "the profile refuses the key, and only an administrator may reseal it")                      \
+    X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
+      "the state to seal to does not say what the register will be")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
