@@ -2,6 +2,7 @@
 #include "attest/attester.h"
 #include "attest/binding.h"
 #include "attest/judge.h"
+#include "attest/logs.h"
 #include "attest/svsm-manifest.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
@@ -374,6 +375,8 @@ attest(CvsAttester *attester, GBytes *nonce, GBytes *user_data, const CvsPcrSele
 
     bundle->nonce = g_bytes_ref(nonce);
     bundle->user_data = user_data ? g_bytes_ref(user_data) : NULL;
+    /* Before the registers are quoted, so that they have all that the logs have. */
+    cvs_logs_collect(cvs_tee_source_paths(attester->source), bundle);
     if (!make(&making, selection, error) || !verify(&making, selection, ret_claims, error))
         return NULL;
     return g_steal_pointer(&bundle);
@@ -566,6 +569,7 @@ cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile, gint64 a
     refusal = cvs_refusal_new();
     cvs_appraise(profile, claims, at, refusal);
     cvs_vtpm_appraise(profile, claims, refusal);
+    cvs_logs_appraise(claims, FALSE, refusal);
     if (ret_claims)
         *ret_claims = json_incref(claims);
     return cvs_refusal_end(refusal, "this machine", error);

@@ -207,7 +207,10 @@ typedef enum {
     X(EVENT_MISSING, "EventMissing", "something was not measured that was when it was sealed")     \
     X(EVENT_ORDER, "EventOrder", "the same was measured, in another order")                        \
     X(EVENT_UNRECORDED, "EventUnrecorded", "something was measured of which no log has a record")  \
-    X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")
+    X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")    \
+    X(LOGS_DIFFER, "LogsDiffer", "the logs of TPM and TD do not tell of the same boot")            \
+    X(LOG_CONTRADICTS, "LogContradicts",                                                           \
+      "the event log does not lead to a register of the firmware")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

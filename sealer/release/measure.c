@@ -263,7 +263,6 @@ cvs_measure(const CvsMeasurer *measurer, gboolean rtmr, guint index, const char 
         if (record->has[bank])
             cvs_hash_bytes((CvsHash)bank, text, strlen(text), record->digest[bank]);
     }
-    record->has_before = TRUE;
     record->offset = (gsize)end;
     (void)clock_gettime(CLOCK_BOOTTIME, &now);
     record->timestamp = (guint64)now.tv_sec * G_USEC_PER_SEC + (guint64)now.tv_nsec / 1000;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "tee/boot-logs.h"
 #include "tee/tee-bed.h"
+#include "tee/tsm-mr.h"
 #include "tpm/pcr-extend.h"
 
 #include "sim/test-tpm.h"
@@ -243,6 +244,33 @@ test_killed_afterwards(void)
     assert_explained(&world, FALSE, 11, "done,last");
 }
 
+/* Whoever says that it was done, the register is asked. */
+static void
+test_not_what_it_should_be(void)
+{
+    g_auto(World) world = {0};
+    g_autofree char *fake = NULL;
+    g_autofree char *file = NULL;
+    g_autofree char *kept = NULL;
+    g_autoptr(CvsMeasured) record = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!world_init(&world))
+        return;
+    fake = g_build_filename(world.tee.dir, "fake", NULL);
+    file = g_build_filename(fake, cvs_tsm_mr_name(CVS_TSM_RTMR3), NULL);
+    g_assert_cmpint(g_mkdir(fake, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(file, "", 0, NULL));
+    kept = g_steal_pointer(&world.tee.paths->measurements);
+    world.tee.paths->measurements = g_strdup(fake);
+    cvs_tee_source_free(world.tee.source);
+    world.tee.source = cvs_tee_source_new(world.tee.paths, &world.tee.clock);
+    world.measurer.source = world.tee.source;
+    g_assert_false(cvs_measure(&world.measurer, TRUE, 3, "x", &record, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
+    g_assert_null(record);
+}
+
 static void
 test_damaged_log(void)
 {
@@ -271,6 +299,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/measure/refused", test_refused);
     g_test_add_func("/release/measure/killed-in-between", test_killed_in_between);
     g_test_add_func("/release/measure/killed-afterwards", test_killed_afterwards);
+    g_test_add_func("/release/measure/not-what-it-should-be", test_not_what_it_should_be);
     g_test_add_func("/release/measure/damaged-log", test_damaged_log);
     return g_test_run();
 }
