@@ -142,7 +142,14 @@ cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char
             return NULL;
         (void)json_array_append_new(slots, slot);
     }
+    /* What is not known yet is no reason why a key does not open. */
+    if (cvs_error_has_reason(attested.failure, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+        g_propagate_error(error, g_error_copy(attested.failure));
+        return NULL;
+    }
     explanation = json_pack("{s:s, s:s, s:b, s:O}", "name", name, "owner", owner_text, "opens",
                             (int)opens, "slots", slots);
+    if (release->test_roots)
+        (void)json_object_set_new(explanation, "test_roots", json_true());
     return cvs_json_canonical(explanation);
 }

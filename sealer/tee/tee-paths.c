@@ -14,6 +14,7 @@ static const CvsTeePaths usual = {
     .tpm_log = (char *)"/sys/kernel/security/tpm0/binary_bios_measurements",
     .system_log = (char *)"/run/log/systemd/tpm2-measure.log",
     .run_dir = (char *)CVS_RUN_DIR,
+    .collateral = (char *)CVS_STATE_DIR "/collateral",
 };
 
 CvsTeePaths *

@@ -203,6 +203,7 @@ test_profile_rules(void)
          {.pin = short_umlauts},
          CVS_ERROR_INVALID_ARGUMENT,
          NULL},
+        {"[TEE]\n", {.pcrs = 1}, CVS_ERROR_INVALID_ARGUMENT, NULL},
         {"[Registers]\nPCRs=0\n[TEE]\n", {0}, CVS_ERROR_NOT_SUPPORTED, CVS_REASON_NOT_ATTESTED},
         {"[Registers]\nPCRs=0\n[TEE]\nTypes=none\n",
          {0},
