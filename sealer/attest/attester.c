@@ -57,6 +57,7 @@ struct _CvsAttester {
 typedef struct {
     CvsAttester *attester;
     CvsEvidenceBundle *bundle;
+    const CvsChallenge *challenge; /* or NULL */
     guint32 ak_handle;
     guint8 binding[CVS_BINDING_SIZE];
     gint64 at;
@@ -288,6 +289,51 @@ prove_keys(Making *making, GError **error)
     return TRUE;
 }
 
+/* Before anything is sent to the TPM: a challenge that is none of ours is nobody's to answer. */
+static gboolean
+check_challenge(const Making *making, GError **error)
+{
+    const CvsEvidenceBundle *bundle = making->bundle;
+    const CvsChallenge *challenge = making->challenge;
+    GError *refusal = NULL;
+
+    if (bundle->ek == NULL) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                            "nothing vouches for this TPM's endorsement key, so that no challenge "
+                            "to it says anything");
+        return FALSE;
+    }
+    if (cvs_name_equal(&bundle->ek->name, &challenge->ek_name) &&
+        cvs_name_equal(&bundle->ak->name, &challenge->ak_name))
+        return TRUE;
+    refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                                  "the challenge was made for the keys of another TPM");
+    cvs_error_add_reason(refusal, CVS_REASON_CREDENTIAL_REFUSED, NULL, NULL, "%s",
+                         refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
+static gboolean
+answer_challenge(Making *making, GError **error)
+{
+    CvsEvidenceBundle *bundle = making->bundle;
+    guint8 answer[CVS_CHALLENGE_ANSWER_SIZE];
+    g_autoptr(CvsSecret) secret = NULL;
+
+    if (making->challenge == NULL)
+        return TRUE;
+    if (!check_challenge(making, error))
+        return FALSE;
+    secret = cvs_tpm_activate_credential(making->attester->tpm, bundle->ek, making->ak_handle,
+                                         &making->challenge->credential, error);
+    if (secret == NULL)
+        return FALSE;
+    cvs_challenge_compute_answer(making->challenge, secret, answer);
+    bundle->answer = g_bytes_new(answer, sizeof answer);
+    return TRUE;
+}
+
 static gboolean
 quote(Making *making, const CvsPcrSelection *selection, GError **error)
 {
@@ -314,7 +360,8 @@ make(Making *making, const CvsPcrSelection *selection, GError **error)
                 (info.kind == CVS_TEE_TDX && g_str_equal(info.provider, "tdx-guest-device"));
     return (paravisor ? get_from_paravisor(making, &info, error)
                       : get_report(making, &info, error)) &&
-           prove_keys(making, error) && quote(making, selection, error);
+           prove_keys(making, error) && answer_challenge(making, error) &&
+           quote(making, selection, error);
 }
 
 static CvsCollateralStore *
@@ -366,11 +413,11 @@ verify(const Making *making, const CvsPcrSelection *selection, json_t **ret_clai
 }
 
 static CvsEvidenceBundle *
-attest(CvsAttester *attester, GBytes *nonce, GBytes *user_data, const CvsPcrSelection *selection,
-       gint64 at, json_t **ret_claims, GError **error)
+attest(CvsAttester *attester, GBytes *nonce, GBytes *user_data, const CvsChallenge *challenge,
+       const CvsPcrSelection *selection, gint64 at, json_t **ret_claims, GError **error)
 {
     g_autoptr(CvsEvidenceBundle) bundle = g_new0(CvsEvidenceBundle, 1);
-    Making making = {.attester = attester, .bundle = bundle, .at = at};
+    Making making = {.attester = attester, .bundle = bundle, .challenge = challenge, .at = at};
 
     bundle->nonce = g_bytes_ref(nonce);
     bundle->user_data = user_data ? g_bytes_ref(user_data) : NULL;
@@ -391,7 +438,7 @@ attest_boot(CvsAttester *attester, gint64 at, json_t **ret_claims, GError **erro
         return NULL;
     }
     nonce = g_bytes_new(random, sizeof random);
-    return attest(attester, nonce, NULL, &selection, at, ret_claims, error);
+    return attest(attester, nonce, NULL, NULL, &selection, at, ret_claims, error);
 }
 
 static Collected
@@ -571,22 +618,38 @@ cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile, gint64 a
     return cvs_refusal_end(refusal, "this machine", error);
 }
 
-CvsEvidenceBundle *
-cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
-                      const void *user_data, gsize user_data_size, const CvsPcrSelection *selection,
-                      GError **error)
+static CvsEvidenceBundle *
+attest_for(CvsAttester *attester, GBytes *nonce, const void *user_data, gsize user_data_size,
+           const CvsChallenge *challenge, const CvsPcrSelection *selection, GError **error)
 {
-    g_autoptr(GBytes) nonce_bytes = g_bytes_new(nonce, nonce_size);
     g_autoptr(GBytes) user_bytes =
         user_data_size > 0 ? g_bytes_new(user_data, user_data_size) : NULL;
 
-    if (nonce_size == 0 || nonce_size > CVS_BUNDLE_NONCE_MAX ||
+    if (g_bytes_get_size(nonce) == 0 || g_bytes_get_size(nonce) > CVS_BUNDLE_NONCE_MAX ||
         user_data_size > CVS_BUNDLE_USER_DATA_MAX) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "a nonce has 1 to %d bytes, and user data have at most %d",
                     CVS_BUNDLE_NONCE_MAX, CVS_BUNDLE_USER_DATA_MAX);
         return NULL;
     }
-    return attest(attester, nonce_bytes, user_bytes, selection, g_get_real_time() / G_USEC_PER_SEC,
-                  NULL, error);
+    return attest(attester, nonce, user_bytes, challenge, selection,
+                  g_get_real_time() / G_USEC_PER_SEC, NULL, error);
+}
+
+CvsEvidenceBundle *
+cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
+                      const void *user_data, gsize user_data_size, const CvsPcrSelection *selection,
+                      GError **error)
+{
+    g_autoptr(GBytes) nonce_bytes = g_bytes_new(nonce, nonce_size);
+
+    return attest_for(attester, nonce_bytes, user_data, user_data_size, NULL, selection, error);
+}
+
+CvsEvidenceBundle *
+cvs_attester_answer(CvsAttester *attester, const CvsChallenge *challenge, const void *user_data,
+                    gsize user_data_size, const CvsPcrSelection *selection, GError **error)
+{
+    return attest_for(attester, challenge->nonce, user_data, user_data_size, challenge, selection,
+                      error);
 }

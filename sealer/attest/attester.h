@@ -15,6 +15,7 @@
  * (cvs_tpm_pin_ek()), also where that report is refused then: another is TpmReplaced until the
  * program starts anew. To be used by the thread that uses the CvsTpm. */
 
+#include "attest/challenge.h"
 #include "attest/evidence-bundle.h"
 #include "base/json.h"
 #include "policy/profile.h"
@@ -79,3 +80,8 @@ void cvs_attester_refresh(CvsAttester *attester);
 CvsEvidenceBundle *cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
                                          const void *user_data, gsize user_data_size,
                                          const CvsPcrSelection *selection, GError **error);
+/* The same, for the nonce of a challenge and with its answer. AttestationFailed with the reason
+ * CredentialRefused where it was made for other keys than this TPM's. */
+CvsEvidenceBundle *cvs_attester_answer(CvsAttester *attester, const CvsChallenge *challenge,
+                                       const void *user_data, gsize user_data_size,
+                                       const CvsPcrSelection *selection, GError **error);

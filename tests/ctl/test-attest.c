@@ -5,6 +5,7 @@
 #include "attest/attest-bed.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 typedef struct {
@@ -139,6 +140,76 @@ test_whole(void)
 }
 
 static void
+assert_no_file(const char *path)
+{
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        g_error("%s is there", path);
+}
+
+/* As a reader of the manual does it: an SVSM names no AK, so the verifier challenges it. */
+static void
+test_challenge(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL;
+    g_autofree char *challenge = NULL, *kept = NULL, *answered = NULL, *verdict = NULL;
+    g_autofree char *copy = NULL, *copied = NULL, *made = NULL;
+    g_autoptr(json_t) json = NULL;
+    GStatBuf st = {0};
+
+    if (!world_init(&world))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+    challenge = g_build_filename(world.bed.tee.dir, "challenge", NULL);
+    kept = g_strconcat(challenge, ".answer", NULL);
+    answered = g_build_filename(world.bed.tee.dir, "answered.json", NULL);
+    g_free(run(0, ATTEST, world.bed.store, "--out", world.out, NULL));
+    assert_says(run(3, VERIFY, "--policy", world.listed, NULL), "AkUnproven");
+
+    /* Not for evidence that is refused for anything else. */
+    assert_says(run(3, VERIFY, "--make-challenge", challenge, NULL), "SvsmUnlisted");
+    assert_no_file(challenge);
+    assert_no_file(kept);
+    made = run(0, VERIFY, "--policy", world.listed, "--make-challenge", challenge, "--json", NULL);
+    json = json_loads(made, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "challenge")), ==, challenge);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "answer")), ==, kept);
+    g_assert_cmpint(g_stat(kept, &st), ==, 0);
+    g_assert_cmpuint(st.st_mode & 0777, ==, 0600);
+    assert_says(run(2, VERIFY, "--policy", world.listed, "--make-challenge", challenge, NULL),
+                "is there already");
+
+    g_free(run(0, ATTEST, world.bed.store, "--challenge", challenge, "--user-data", "cafe", "--out",
+               answered, NULL));
+#define ANSWERED "verify", answered, "--roots", world.roots, "--store", world.bed.store
+    /* Without what was kept the answer is worth nothing. */
+    assert_says(run(3, ANSWERED, "--policy", world.listed, NULL), "AkUnproven");
+    /* What is refused does not use it up. */
+    assert_says(run(3, ANSWERED, "--challenge-answer", kept, NULL), "SvsmUnlisted");
+    assert_says(run(3, VERIFY, "--policy", world.listed, "--challenge-answer", kept, NULL),
+                "ChallengeUnanswered");
+    assert_says(run(2, ANSWERED, "--challenge-answer", kept, "--nonce", "6f6e65", NULL), "--nonce");
+    g_assert_true(g_file_get_contents(kept, &copy, NULL, NULL));
+    verdict =
+        run(0, ANSWERED, "--policy", world.listed, "--challenge-answer", kept, "--json", NULL);
+    json_decref(json);
+    json = json_loads(verdict, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json_object_get(json, "claims"), "vtpm.ak")),
+                    ==, "challenged");
+    /* Once. */
+    assert_no_file(kept);
+    assert_says(run(2, ANSWERED, "--policy", world.listed, "--challenge-answer", kept, NULL), kept);
+
+    /* Another TPM has other keys, and is not asked. */
+    copied = write_file(&world, "copy.answer", copy);
+    attest_bed_change_tpm(&world.bed, 1);
+    g_assert_cmpint(g_unlink(answered), ==, 0);
+    assert_says(run(3, ATTEST, world.bed.store, "--challenge", challenge, "--out", answered, NULL),
+                "another TPM");
+    assert_no_file(answered);
+}
+
+static void
 test_usage(void)
 {
     g_autofree char *path = NULL;
@@ -153,6 +224,11 @@ test_usage(void)
     assert_says(run(2, "verify", "/nonexistent", NULL), "/nonexistent");
     assert_says(run(2, "attest", "--nonce", "0", NULL), "--nonce");
     assert_says(run(2, "attest", "--user-data", "x", NULL), "--user-data");
+    assert_says(run(2, "attest", "--nonce", "00", "--challenge", path, NULL), "--nonce");
+    assert_says(run(5, "attest", "--challenge", path, NULL), "type");
+    assert_says(run(5, "verify", path, "--challenge-answer", path, NULL), "type");
+    assert_says(run(2, "verify", path, "--make-challenge", "x", "--challenge-answer", "y", NULL),
+                "one challenge");
     test_remove_tree(dir);
 }
 
@@ -161,6 +237,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl/attest/whole", test_whole);
+    g_test_add_func("/ctl/attest/challenge", test_challenge);
     g_test_add_func("/ctl/attest/usage", test_usage);
     return g_test_run();
 }
