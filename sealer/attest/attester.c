@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/attester.h"
 #include "attest/binding.h"
+#include "attest/challenge-answer.h"
 #include "attest/judge.h"
 #include "attest/svsm-manifest.h"
 #include "attest/vtpm.h"
@@ -14,9 +15,6 @@
 #include "tpm/nv.h"
 #include "tpm/quote-make.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -162,30 +160,6 @@ get_report(Making *making, const CvsTeeInfo *info, GError **error)
     return TRUE;
 }
 
-static EVP_PKEY *
-rsa_key(GBytes *n, GError **error)
-{
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BIGNUM *modulus = BN_bin2bn(g_bytes_get_data(n, NULL), (int)g_bytes_get_size(n), NULL);
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM *params = NULL;
-    EVP_PKEY *key = NULL;
-
-    if (build && modulus && context &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
-        OSSL_PARAM_BLD_push_ulong(build, OSSL_PKEY_PARAM_RSA_E, 65537))
-        params = OSSL_PARAM_BLD_to_param(build);
-    if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
-                            "OpenSSL does not take the paravisor's endorsement key");
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    EVP_PKEY_CTX_free(context);
-    BN_free(modulus);
-    return key;
-}
-
 /* A report that says it was made for us; of firmware that does not say, the one there is. */
 static CvsHclReport *
 read_fresh_hcl(Making *making, GError **error)
@@ -234,7 +208,7 @@ get_hcl_report(Making *making, GError **error)
         g_propagate_error(error, refusal);
         return FALSE;
     }
-    key = rsa_key(report->ek.n, error);
+    key = cvs_hcl_key_to_pkey(&report->ek, error);
     bundle->ek = key ? cvs_tpm_find_ek(attester->tpm, key, error) : NULL;
     EVP_PKEY_free(key);
     if (bundle->ek && report->type == CVS_HCL_TDX && attester->td_quote) {
@@ -289,49 +263,12 @@ prove_keys(Making *making, GError **error)
     return TRUE;
 }
 
-/* Before anything is sent to the TPM: a challenge that is none of ours is nobody's to answer. */
-static gboolean
-check_challenge(const Making *making, GError **error)
-{
-    const CvsEvidenceBundle *bundle = making->bundle;
-    const CvsChallenge *challenge = making->challenge;
-    GError *refusal = NULL;
-
-    if (bundle->ek == NULL) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                            "nothing vouches for this TPM's endorsement key, so that no challenge "
-                            "to it says anything");
-        return FALSE;
-    }
-    if (cvs_name_equal(&bundle->ek->name, &challenge->ek_name) &&
-        cvs_name_equal(&bundle->ak->name, &challenge->ak_name))
-        return TRUE;
-    refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
-                                  "the challenge was made for the keys of another TPM");
-    cvs_error_add_reason(refusal, CVS_REASON_CREDENTIAL_REFUSED, NULL, NULL, "%s",
-                         refusal->message);
-    g_propagate_error(error, refusal);
-    return FALSE;
-}
-
 static gboolean
 answer_challenge(Making *making, GError **error)
 {
-    CvsEvidenceBundle *bundle = making->bundle;
-    guint8 answer[CVS_CHALLENGE_ANSWER_SIZE];
-    g_autoptr(CvsSecret) secret = NULL;
-
-    if (making->challenge == NULL)
-        return TRUE;
-    if (!check_challenge(making, error))
-        return FALSE;
-    secret = cvs_tpm_activate_credential(making->attester->tpm, bundle->ek, making->ak_handle,
-                                         &making->challenge->credential, error);
-    if (secret == NULL)
-        return FALSE;
-    cvs_challenge_compute_answer(making->challenge, secret, answer);
-    bundle->answer = g_bytes_new(answer, sizeof answer);
-    return TRUE;
+    return making->challenge == NULL ||
+           cvs_challenge_answer(making->challenge, making->attester->tpm, making->ak_handle,
+                                making->bundle, error);
 }
 
 static gboolean
