@@ -4,6 +4,7 @@
 #include "attest/challenge-answer.h"
 #include "attest/judge.h"
 #include "attest/svsm-manifest.h"
+#include "attest/td-quote.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "base/hex.h"
@@ -43,11 +44,10 @@ struct _CvsAttester {
     CvsTdxRoots *tdx_roots;
     guint manifest_version;
     CvsPaceClock clock;
-    CvsAttesterQuoteFunc td_quote;
-    gpointer td_quote_data;
-    json_t *claims; /* of this boot's attestation; NULL: there is none */
-    gint64 made_at; /* seconds since 1970, as the caller had them */
-    CvsClock seen;  /* the TPM's clock then, or since */
+    GBytes *pending; /* the nonce of an attestation that wants a quote that is not there yet */
+    json_t *claims;  /* of this boot's attestation; NULL: there is none */
+    gint64 made_at;  /* seconds since 1970, as the caller had them */
+    CvsClock seen;   /* the TPM's clock then, or since */
     Collected collected;
 };
 
@@ -76,8 +76,6 @@ cvs_attester_new(const CvsAttesterConfig *config)
         config->tdx_roots ? cvs_tdx_roots_ref(config->tdx_roots) : cvs_tdx_roots_new();
     attester->manifest_version = config->manifest_version;
     attester->clock = config->clock ? *config->clock : cvs_pace_clock;
-    attester->td_quote = config->td_quote;
-    attester->td_quote_data = config->td_quote_data;
     return attester;
 }
 
@@ -87,6 +85,7 @@ cvs_attester_free(CvsAttester *attester)
     if (attester == NULL)
         return;
     cvs_attester_refresh(attester);
+    g_bytes_unref(attester->pending);
     g_free(attester->collateral_dir);
     cvs_snp_roots_unref(attester->snp_roots);
     cvs_tdx_roots_unref(attester->tdx_roots);
@@ -211,10 +210,11 @@ get_hcl_report(Making *making, GError **error)
     key = cvs_hcl_key_to_pkey(&report->ek, error);
     bundle->ek = key ? cvs_tpm_find_ek(attester->tpm, key, error) : NULL;
     EVP_PKEY_free(key);
-    if (bundle->ek && report->type == CVS_HCL_TDX && attester->td_quote) {
+    if (bundle->ek && report->type == CVS_HCL_TDX) {
         g_autoptr(GBytes) tdreport = g_bytes_new(report->hardware, report->hardware_size);
+        const char *run_dir = cvs_tee_source_paths(attester->source)->run_dir;
 
-        bundle->report = attester->td_quote(tdreport, attester->td_quote_data, error);
+        bundle->report = cvs_td_quote_get(run_dir, tdreport, &attester->clock, error);
         return bundle->report != NULL;
     }
     return bundle->ek != NULL;
@@ -264,14 +264,6 @@ prove_keys(Making *making, GError **error)
 }
 
 static gboolean
-answer_challenge(Making *making, GError **error)
-{
-    return making->challenge == NULL ||
-           cvs_challenge_answer(making->challenge, making->attester->tpm, making->ak_handle,
-                                making->bundle, error);
-}
-
-static gboolean
 quote(Making *making, const CvsPcrSelection *selection, GError **error)
 {
     CvsEvidenceBundle *bundle = making->bundle;
@@ -286,6 +278,7 @@ quote(Making *making, const CvsPcrSelection *selection, GError **error)
 static gboolean
 make(Making *making, const CvsPcrSelection *selection, GError **error)
 {
+    const CvsChallenge *challenge = making->challenge;
     CvsTeeInfo info = {0};
     gboolean paravisor = FALSE;
 
@@ -297,7 +290,9 @@ make(Making *making, const CvsPcrSelection *selection, GError **error)
                 (info.kind == CVS_TEE_TDX && g_str_equal(info.provider, "tdx-guest-device"));
     return (paravisor ? get_from_paravisor(making, &info, error)
                       : get_report(making, &info, error)) &&
-           prove_keys(making, error) && answer_challenge(making, error) &&
+           prove_keys(making, error) &&
+           (challenge == NULL || cvs_challenge_answer(challenge, making->attester->tpm,
+                                                      making->ak_handle, making->bundle, error)) &&
            quote(making, selection, error);
 }
 
@@ -367,15 +362,26 @@ static CvsEvidenceBundle *
 attest_boot(CvsAttester *attester, gint64 at, json_t **ret_claims, GError **error)
 {
     CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = OWN_PCRS};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    g_autoptr(GBytes) nonce = g_steal_pointer(&attester->pending);
+    g_autoptr(GError) local = NULL;
     guint8 random[OWN_NONCE_SIZE];
-    g_autoptr(GBytes) nonce = NULL;
 
-    if (RAND_bytes(random, sizeof random) != 1) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED, "no random numbers for a nonce");
-        return NULL;
+    if (nonce == NULL) {
+        if (RAND_bytes(random, sizeof random) != 1) {
+            g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
+                                "no random numbers for a nonce");
+            return NULL;
+        }
+        nonce = g_bytes_new(random, sizeof random);
     }
-    nonce = g_bytes_new(random, sizeof random);
-    return attest(attester, nonce, NULL, NULL, &selection, at, ret_claims, error);
+    bundle = attest(attester, nonce, NULL, NULL, &selection, at, ret_claims, &local);
+    /* With another one the paravisor would make another report, which wants another quote. */
+    if (cvs_error_has_reason(local, CVS_REASON_QUOTE_MISSING))
+        attester->pending = g_steal_pointer(&nonce);
+    if (bundle == NULL)
+        g_propagate_error(error, g_steal_pointer(&local));
+    return g_steal_pointer(&bundle);
 }
 
 static Collected

@@ -25,10 +25,6 @@
 
 typedef struct _CvsAttester CvsAttester;
 
-/* Where the host gives quotes by another way than the kernel's (Azure: a request to IMDS, which is
- * not for us to make): the TD quote for a TDREPORT. */
-typedef GBytes *(*CvsAttesterQuoteFunc)(GBytes *tdreport, gpointer data, GError **error);
-
 typedef struct {
     CvsTpm *tpm;                /* borrowed, as the source */
     CvsTeeSource *source;       /* what the machine has */
@@ -37,8 +33,6 @@ typedef struct {
     CvsTdxRoots *tdx_roots;     /* likewise */
     guint manifest_version;     /* to ask an SVSM for: all know 0, some 1, which names the AK too */
     const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
-    CvsAttesterQuoteFunc td_quote; /* NULL: a paravisor's TDREPORT is not verified (QuoteMissing) */
-    gpointer td_quote_data;
 } CvsAttesterConfig;
 
 CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
