@@ -11,6 +11,8 @@
 #include "ctl/new-file.h"
 #include "ctl/progress.h"
 #include "ctl/verify-input.h"
+#include "ctl/view.h"
+#include "tee/tee-roots.h"
 
 #define COLLATERAL_DIR CVS_STATE_DIR "/collateral"
 #define RANDOM_SIZE 32
@@ -76,6 +78,24 @@ read_challenge(GError **error)
     return challenge;
 }
 
+/* Those of the configuration and of --roots. What goes to stdout is for others, who know their own
+ * roots: it is us who have to know. */
+static gboolean
+take_roots(const CvsCli *cli, const CvsConfig *config, CvsSnpRoots **ret_snp, CvsTdxRoots **ret_tdx,
+           GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!cvs_tee_roots_new(config, ret_snp, ret_tdx, error) ||
+        !cvs_verify_add_roots(roots_dir, *ret_snp, *ret_tdx, error))
+        return FALSE;
+    if (cvs_snp_roots_have_test(*ret_snp)) {
+        cvs_view_append_test_roots(&cli->err, text);
+        g_printerr("%s", text->str);
+    }
+    return TRUE;
+}
+
 static CvsEvidenceBundle *
 attest(const CvsCli *cli, GBytes *nonce, GBytes *user_data, const CvsChallenge *challenge,
        GError **error)
@@ -84,21 +104,21 @@ attest(const CvsCli *cli, GBytes *nonce, GBytes *user_data, const CvsChallenge *
     g_autoptr(CvsConfig) config = cvs_config_load(cli->options.config, error);
     g_autoptr(CvsTeePaths) paths = config ? cvs_tee_paths_new(config) : NULL;
     g_autoptr(CvsTeeSource) source = paths ? cvs_tee_source_new(paths, NULL) : NULL;
-    g_autoptr(CvsSnpRoots) snp = cvs_snp_roots_new();
-    g_autoptr(CvsTdxRoots) tdx = cvs_tdx_roots_new();
+    g_autoptr(CvsSnpRoots) snp = NULL;
+    g_autoptr(CvsTdxRoots) tdx = NULL;
     g_autoptr(CvsTpm) tpm = NULL;
     g_autoptr(CvsAttester) attester = NULL;
     g_autoptr(CvsProgress) progress = NULL;
-    CvsAttesterConfig with = {.source = source,
-                              .collateral_dir = store_dir ? store_dir : COLLATERAL_DIR,
-                              .snp_roots = snp,
-                              .tdx_roots = tdx};
+    CvsAttesterConfig with = {.source = source};
     CvsEvidenceBundle *bundle = NULL;
     gsize user_size = 0;
     const void *user = user_data ? g_bytes_get_data(user_data, &user_size) : NULL;
 
-    if (source == NULL || !cvs_verify_add_roots(roots_dir, snp, tdx, error))
+    if (source == NULL || !take_roots(cli, config, &snp, &tdx, error))
         return NULL;
+    with.collateral_dir = store_dir ? store_dir : paths->collateral;
+    with.snp_roots = snp;
+    with.tdx_roots = tdx;
     tpm = cvs_tpm_new(cli->options.tcti ? cli->options.tcti : config->tcti);
     with.tpm = tpm;
     attester = cvs_attester_new(&with);

@@ -49,6 +49,7 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
 {
     g_auto(CvsNewSlot) made = {0};
     g_autoptr(CvsSecret) back = NULL;
+    g_autoptr(CvsBootLogs) logs = NULL;
     CvsPcrValues pcrs;
     guint8 digest[32];
 
@@ -71,7 +72,9 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
     cvs_policy_add_pcr(made.slot->policy, &request->selection, digest);
     if (request->pin)
         cvs_policy_add_auth_value(made.slot->policy);
-    made.record = cvs_state_record(&pcrs);
+    if (release->tee_paths)
+        logs = cvs_boot_logs_read(release->tee_paths);
+    made.record = cvs_state_record(&pcrs, request->conditions, logs);
     made.slot->state = cvs_state_digest(made.record);
 
     made.tpm_secret = cvs_secret_new_random(TPM_SECRET_SIZE, error);
@@ -175,7 +178,7 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     if (tpm_secret == NULL) {
         /* A refusal stands whether it can be explained or not. */
         if (g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH))
-            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL);
+            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL, NULL);
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
