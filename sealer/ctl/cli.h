@@ -55,3 +55,4 @@ extern const CvsCommand cvs_cmd_collateral;
 extern const CvsCommand cvs_cmd_report;
 extern const CvsCommand cvs_cmd_attest;
 extern const CvsCommand cvs_cmd_verify;
+extern const CvsCommand cvs_cmd_policy;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "attest/attester.h"
-#include "base/daemon-config.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/secret.h"
 #include "ctl/cli.h"
+#include "ctl/local-attester.h"
 #include "ctl/new-file.h"
 #include "ctl/progress.h"
-#include "ctl/verify-input.h"
-#include "ctl/view.h"
-#include "tee/tee-roots.h"
 
 #define COLLATERAL_DIR CVS_STATE_DIR "/collateral"
 #define RANDOM_SIZE 32
@@ -78,55 +74,24 @@ read_challenge(GError **error)
     return challenge;
 }
 
-/* Those of the configuration and of --roots. What goes to stdout is for others, who know their own
- * roots: it is us who have to know. */
-static gboolean
-take_roots(const CvsCli *cli, const CvsConfig *config, CvsSnpRoots **ret_snp, CvsTdxRoots **ret_tdx,
-           GError **error)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    if (!cvs_tee_roots_new(config, ret_snp, ret_tdx, error) ||
-        !cvs_verify_add_roots(roots_dir, *ret_snp, *ret_tdx, error))
-        return FALSE;
-    if (cvs_snp_roots_have_test(*ret_snp)) {
-        cvs_view_append_test_roots(&cli->err, text);
-        g_printerr("%s", text->str);
-    }
-    return TRUE;
-}
-
 static CvsEvidenceBundle *
 attest(const CvsCli *cli, GBytes *nonce, GBytes *user_data, const CvsChallenge *challenge,
        GError **error)
 {
     const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = PCRS};
-    g_autoptr(CvsConfig) config = cvs_config_load(cli->options.config, error);
-    g_autoptr(CvsTeePaths) paths = config ? cvs_tee_paths_new(config) : NULL;
-    g_autoptr(CvsTeeSource) source = paths ? cvs_tee_source_new(paths, NULL) : NULL;
-    g_autoptr(CvsSnpRoots) snp = NULL;
-    g_autoptr(CvsTdxRoots) tdx = NULL;
-    g_autoptr(CvsTpm) tpm = NULL;
-    g_autoptr(CvsAttester) attester = NULL;
+    g_autoptr(CvsLocalAttester) local = cvs_local_attester_new(cli, store_dir, roots_dir, error);
     g_autoptr(CvsProgress) progress = NULL;
-    CvsAttesterConfig with = {.source = source};
     CvsEvidenceBundle *bundle = NULL;
     gsize user_size = 0;
     const void *user = user_data ? g_bytes_get_data(user_data, &user_size) : NULL;
 
-    if (source == NULL || !take_roots(cli, config, &snp, &tdx, error))
+    if (local == NULL)
         return NULL;
-    with.collateral_dir = store_dir ? store_dir : paths->collateral;
-    with.snp_roots = snp;
-    with.tdx_roots = tdx;
-    tpm = cvs_tpm_new(cli->options.tcti ? cli->options.tcti : config->tcti);
-    with.tpm = tpm;
-    attester = cvs_attester_new(&with);
     progress = cvs_progress_start("Asking TEE and TPM");
     bundle =
         challenge
-            ? cvs_attester_answer(attester, challenge, user, user_size, &selection, error)
-            : cvs_attester_evidence(attester, g_bytes_get_data(nonce, NULL),
+            ? cvs_attester_answer(local->attester, challenge, user, user_size, &selection, error)
+            : cvs_attester_evidence(local->attester, g_bytes_get_data(nonce, NULL),
                                     g_bytes_get_size(nonce), user, user_size, &selection, error);
     cvs_progress_silence(progress);
     return bundle;
