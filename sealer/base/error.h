@@ -201,7 +201,8 @@ typedef enum {
     X(CCEL_MISSING, "CcelMissing", "there is no event log that explains the RTMRs")                \
     X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")             \
     X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
-    X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")
+    X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")          \
+    X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
