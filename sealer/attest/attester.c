@@ -463,9 +463,11 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
         return FALSE;
     if (current)
         return TRUE;
-    /* Before, so that a reset or an import meanwhile is one that is seen next time. */
+    /* Before, so that a reset or an import meanwhile is one that is seen next time. What was seen
+     * counts also where the line to the TPM broke since, as it does when its state is put back. */
     if (!cvs_tpm_get_srk_name(attester->tpm, TRUE, error) ||
-        !cvs_tpm_read_clock(attester->tpm, &before, error))
+        !cvs_tpm_read_clock(attester->tpm, &before, error) ||
+        !cvs_clock_check_forward(&before, &attester->seen, error))
         return FALSE;
     collected = look_at_store(attester);
     bundle = attest_boot(attester, at, &claims, error);

@@ -25,17 +25,17 @@ configuration(const Matrix *matrix, gboolean test_roots)
 {
     g_autofree char *mount = tee_sim_path(matrix->sim, "");
 
-    return g_strdup_printf(
-        "StoreKeyFile=%s\n[TEE]\nConfigfsPath=%s/config/tsm/report\nSevGuestPath=%s/dev/sev-guest\n"
-        "SevVmplPath=%s/vmpl\nTdxGuestPath=%s/dev/tdx_guest\n"
-        "MeasurementsPath=%s/sys/devices/virtual/misc/tdx_guest/measurements\n"
-        "CcelTablePath=%s/sys/firmware/acpi/tables/CCEL\n"
-        "CcelDataPath=%s/sys/firmware/acpi/tables/data/CCEL\n"
-        "TpmLogPath=%s/sys/kernel/security/tpm0/binary_bios_measurements\n"
-        "RunPath=%s/run\nCollateralPath=%s\n%s%s\n",
-        matrix->store_key, mount, mount, matrix->dir, mount, mount, mount, mount, mount,
-        matrix->dir, matrix->store, test_roots ? "TestRoots=" : "",
-        test_roots ? matrix->roots : "");
+    return g_strdup_printf("StoreKeyFile=%s\n%s[TEE]\nConfigfsPath=%s/config/tsm/"
+                           "report\nSevGuestPath=%s/dev/sev-guest\n"
+                           "SevVmplPath=%s/vmpl\nTdxGuestPath=%s/dev/tdx_guest\n"
+                           "MeasurementsPath=%s/sys/devices/virtual/misc/tdx_guest/measurements\n"
+                           "CcelTablePath=%s/sys/firmware/acpi/tables/CCEL\n"
+                           "CcelDataPath=%s/sys/firmware/acpi/tables/data/CCEL\n"
+                           "TpmLogPath=%s/sys/kernel/security/tpm0/binary_bios_measurements\n"
+                           "RunPath=%s/run\nCollateralPath=%s\n%s%s\n",
+                           matrix->store_key, matrix->more, mount, mount, matrix->dir, mount, mount,
+                           mount, mount, mount, matrix->dir, matrix->store,
+                           test_roots ? "TestRoots=" : "", test_roots ? matrix->roots : "");
 }
 
 void
@@ -236,6 +236,7 @@ matrix_new(const MatrixMachine *machine)
 
     matrix->profile = machine->profile;
     matrix->options = machine->options;
+    matrix->more = "";
     if (machine->program)
         program = g_build_filename(g_getenv("CVS_BUILD_ROOT"), machine->program, NULL);
     if (test_bus_missing(TRUE) == NULL && !start_tee(matrix, machine)) {

@@ -19,6 +19,7 @@ typedef struct {
     char *roots;       /* test roots */
     char *store_key;   /* the file, which is not there at first */
     char *measurement; /* as a profile lists it */
+    const char *more;  /* lines for [Daemon] at the next matrix_configure() */
     const char *profile;
     const char *options; /* how "db" is sealed */
     gboolean azure;

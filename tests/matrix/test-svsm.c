@@ -154,6 +154,37 @@ static const Lie lies[] = {
      .outcome = "TeeRefused: StoreKeyMissing", .flags = LIE_RESEAL},
 };
 
+static Matrix *says;
+
+/* Wherever it is shown what the machine is. */
+static void
+test_says_test_roots(void)
+{
+    g_autoptr(TestReply) status =
+        test_call(says->bed->root, "Status", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0);
+    g_autoptr(TestReply) explained = test_call(
+        says->bed->root, "Explain", g_variant_new("(s@a{sv})", "db", bed_options(NULL)), NULL, 0);
+    g_autoptr(GVariant) dict = NULL;
+    g_autofree char *shown = NULL;
+    g_autofree char *log = NULL;
+    const char *text = NULL;
+    gboolean test_roots = FALSE;
+
+    g_assert_cmpstr(status->error, ==, NULL);
+    dict = g_variant_get_child_value(status->body, 0);
+    g_assert_true(g_variant_lookup(dict, "test-roots", "b", &test_roots));
+    g_assert_true(test_roots);
+    g_variant_get(explained->body, "(&s)", &text);
+    g_assert_nonnull(strstr(text, "\"test_roots\":true"));
+    shown = matrix_run(says, 0, "status --direct --config %s/cvmseal.conf --tcti %s",
+                       says->bed->dir, test_tpm_port(says->bed->tpm, "program"));
+    g_assert_nonnull(strstr(shown, "TEST ROOTS"));
+    g_mutex_lock(&says->bed->mutex);
+    log = g_strndup((const char *)says->bed->log->data, says->bed->log->len);
+    g_mutex_unlock(&says->bed->mutex);
+    g_assert_nonnull(strstr(log, "TEST ROOTS in "));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -169,6 +200,8 @@ main(int argc, char **argv)
     matrix = matrix_new(&machine);
     if (matrix == NULL)
         return 0;
+    says = matrix;
+    g_test_add_func("/matrix/svsm/says-test-roots", test_says_test_roots);
     matrix_add_lies(matrix, "/matrix/svsm", lies, G_N_ELEMENTS(lies));
     result = g_test_run();
     matrix_free(matrix);
