@@ -3,6 +3,7 @@
 #include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
+#include "service/request.h"
 #include "service/watchdog.h"
 #include "tee/tee-roots.h"
 
@@ -157,6 +158,7 @@ begin_stop(Daemon *daemon, int status)
     daemon->status = status;
     cvs_notify("STOPPING=1");
     cvs_requests_close(service->requests);
+    cvs_request_end_waiting(service);
     if (daemon->name_owner)
         g_bus_unown_name(daemon->name_owner);
     daemon->name_owner = 0;
@@ -216,7 +218,7 @@ static void
 serve(Daemon *daemon)
 {
     CvsService *service = &daemon->service;
-    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker, service->tee);
+    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker);
     guint term = g_unix_signal_add(SIGTERM, on_signal, daemon);
     guint interrupt = g_unix_signal_add(SIGINT, on_signal, daemon);
 
@@ -232,6 +234,20 @@ serve(Daemon *daemon)
     g_source_remove(interrupt);
 }
 
+static gboolean
+on_answer(gpointer data)
+{
+    cvs_request_on_answer(data);
+    return G_SOURCE_REMOVE;
+}
+
+/* In the thread that has asked TEE or host. */
+static void
+on_back(gpointer data)
+{
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_answer, data, NULL);
+}
+
 /* Nothing is asked of the TEE before a key wants it. */
 static gboolean
 start_attester(CvsService *service, CvsTpm *tpm, GError **error)
@@ -239,7 +255,10 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
     g_autoptr(CvsSnpRoots) snp = NULL;
     g_autoptr(CvsTdxRoots) tdx = NULL;
-    CvsAttesterConfig config = {.tpm = tpm, .collateral_dir = paths->collateral};
+    CvsAttesterConfig config = {.tpm = tpm,
+                                .collateral_dir = paths->collateral,
+                                .back = on_back,
+                                .back_data = service};
 
     if (!cvs_tee_roots_new(service->config, &snp, &tdx, error))
         return FALSE;
