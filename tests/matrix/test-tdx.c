@@ -47,14 +47,15 @@ change_pcr(Matrix *matrix)
 }
 
 static const Lie lies[] = {
-    {"rtmr-by-sysfs", .act = extend_by_sysfs, .outcome = "RegisterMismatch: RtmrDiffers",
-     .flags = LIE_LIVE | LIE_RESEAL},
+    {"rtmr-by-sysfs", .act = extend_by_sysfs,
+     .outcome = "RegisterMismatch: EventUnrecorded RtmrDiffers", .flags = LIE_LIVE | LIE_RESEAL},
     {"rtmr-past-sysfs", .act = extend_past_sysfs, .outcome = "RegisterMismatch: RtmrDiffers",
      .flags = LIE_LIVE | LIE_RESEAL},
     {"rtmr-that-is-not-sealed-to", .act = extend_another, .outcome = "", .flags = LIE_LIVE},
     {"zero-rtmrs-at-sealing", .tell = "zero-rtmrs=on", .outcome = "NotSupported: RtmrsUnused",
      .flags = LIE_SEAL},
-    {"zero-rtmrs", .tell = "zero-rtmrs=on", .outcome = "RegisterMismatch: RtmrDiffers"},
+    {"zero-rtmrs", .tell = "zero-rtmrs=on",
+     .outcome = "RegisterMismatch: EventMissing RtmrDiffers"},
     {"pcr-changed", .act = change_pcr, .undo = matrix_boot_tpm,
      .outcome = "PcrMismatch: PcrDiffers"},
     {"vtpm-of-the-host",
