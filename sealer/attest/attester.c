@@ -179,9 +179,11 @@ begin(CvsAttester *attester, gint64 at, GError **error)
     g_autoptr(GBytes) nonce = g_steal_pointer(&attester->pending);
     guint8 random[OWN_NONCE_SIZE];
 
-    /* Before, so that a reset or an import meanwhile is one that is seen next time. */
+    /* Before, so that a reset or an import meanwhile is one that is seen next time. What was seen
+     * counts also where the line to the TPM broke since, as it does when its state is put back. */
     if (!cvs_tpm_get_srk_name(attester->config.tpm, TRUE, error) ||
-        !cvs_tpm_read_clock(attester->config.tpm, &attester->before, error))
+        !cvs_tpm_read_clock(attester->config.tpm, &attester->before, error) ||
+        !cvs_clock_check_forward(&attester->before, &attester->seen, error))
         return FALSE;
     attester->collected_before = look_at_store(attester);
     if (nonce == NULL && RAND_bytes(random, sizeof random) != 1) {

@@ -218,7 +218,8 @@ typedef enum {
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
-      "the state to seal to does not say what the register will be")
+      "the state to seal to does not say what the register will be")                               \
+    X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -38,6 +38,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .spares_tries = op->uid != 0,
         .store_key_file = op->config->store_key_file,
+        .require_store_key = op->config->require_store_key,
         .attester = op->attester,
         .tee_paths = op->tee_paths,
         .test_roots = op->config->test_roots != NULL,
