@@ -83,9 +83,12 @@ answer_with_secret(Request *request)
                                                             g_variant_new("(h)", 0), fds);
 }
 
+/* In the main loop, or in the worker when it has done its part: that spares the answer a way
+ * through another thread. The place is given up first: whoever has the answer may call again. */
 static void
-finish(Request *request)
+answer(Request *request)
 {
+    g_clear_pointer(&request->place, cvs_place_unref);
     if (request->op.error == NULL && request->op.released)
         answer_with_secret(request);
     if (request->invocation) {
@@ -97,6 +100,12 @@ finish(Request *request)
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);
     }
+}
+
+static void
+finish(Request *request)
+{
+    answer(request);
     request_free(request);
 }
 
@@ -114,12 +123,13 @@ run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
     Request *request = data;
 
     request->method->run(tpm, store, &request->op);
+    answer(request);
 }
 
 static void
 on_worked(gpointer data)
 {
-    finish(data);
+    request_free(data);
 }
 
 static void read_secrets(Request *request);

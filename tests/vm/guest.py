@@ -394,8 +394,8 @@ def check_a_session_and_a_scope_are_no_service():
 
 # What the TPM does for one unseal: others wait meanwhile.
 
-# Counted behind tests/sim's: 19. Around each of Load, PolicyPCR and Unseal the kernel's resource manager loads and
-# saves what the connection has in the TPM.
+# Counted in tests/release: 19. Around each of Load, PolicyPCR and Unseal the kernel's resource
+# manager loads and saves what the connection has in the TPM.
 WARM_MAX = 21
 
 
