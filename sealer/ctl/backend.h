@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/secret.h"
+#include "release/predicted.h"
 
 #include <glib.h>
 
@@ -60,6 +61,7 @@ typedef struct {
     char *tpm_srk_name; /* hex; "": none yet */
     gboolean memory_locked;
     char *lock2; /* cvs_release_lock2() */
+    gboolean test_roots;
 } CvsStatusInfo;
 CvsStatusInfo *cvs_status_info_new(void);
 void cvs_status_info_free(CvsStatusInfo *info);
@@ -85,6 +87,7 @@ typedef struct {
     const CvsSecret *pin;
     const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
+    const CvsPredicted *to; /* NULL: to the present state */
 } CvsResealRequest;
 
 typedef struct _CvsBackend CvsBackend;

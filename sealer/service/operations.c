@@ -40,6 +40,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store_key_file = op->config->store_key_file,
         .attester = op->attester,
         .tee_paths = op->tee_paths,
+        .test_roots = op->config->test_roots != NULL,
     };
 }
 
@@ -159,6 +160,8 @@ cvs_operation_reseal(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         .pin = op->pin,
         .recovery_key = op->recovery_key,
         .allow_unmeasured = op->options.allow_unmeasured,
+        .authorized = op->authorized,
+        .to = op->options.to,
     };
 
     if (cvs_release_reseal(&release, &op->owner, op->name, &options, &op->error))
@@ -224,6 +227,7 @@ cvs_operation_status(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         add(&dict, "tpm-error", g_variant_new_take_string(g_utf8_make_valid(error->message, -1)));
     }
     add(&dict, "lock2", g_variant_new_string(cvs_release_lock2(op->config->store_key_file)));
+    add(&dict, "test-roots", g_variant_new_boolean(op->config->test_roots != NULL));
     add(&dict, "memory-locked",
         g_variant_new_boolean(op->memory_locked && cvs_secret_all_locked()));
     set_reply(op, g_variant_builder_end(&dict));
