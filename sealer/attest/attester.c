@@ -260,14 +260,13 @@ is_tdx(const CvsAttester *attester)
 
 /* Of this TD, which was attested. */
 static gboolean
-read_td(CvsAttester *attester, CvsTdBody *ret_body, GError **error)
+read_td(CvsAttester *attester, CvsTdBody *ret_body, gboolean *ret_late, GError **error)
 {
     const char *wanted = json_string_value(json_object_get(attester->claims, "tee.measurement"));
     g_autofree char *seen = NULL;
-    gboolean late = FALSE;
     GError *refusal = NULL;
 
-    if (!cvs_tee_source_read_td(attester->config.source, ret_body, &late, error))
+    if (!cvs_tee_source_read_td(attester->config.source, ret_body, ret_late, error))
         return FALSE;
     seen = cvs_hex_encode(ret_body->mr_td, sizeof ret_body->mr_td);
     if (wanted == NULL || g_str_equal(seen, wanted))
@@ -284,8 +283,9 @@ gboolean
 cvs_attester_read_rtmrs(CvsAttester *attester, guint8 ret_rtmr[static 4][48], GError **error)
 {
     CvsTdBody body = {0};
+    gboolean late = FALSE;
 
-    if (!read_td(attester, &body, error))
+    if (!read_td(attester, &body, &late, error))
         return FALSE;
     memcpy(ret_rtmr, body.rtmr, sizeof body.rtmr);
     return TRUE;
@@ -295,11 +295,11 @@ static gboolean
 set_registers(CvsAttester *attester, json_t *claims, GError **error)
 {
     CvsTdBody body = {0};
-    gboolean used = FALSE;
+    gboolean used = FALSE, late = FALSE;
 
     if (!is_tdx(attester))
         return TRUE;
-    if (!read_td(attester, &body, error))
+    if (!read_td(attester, &body, &late, error))
         return FALSE;
     for (guint i = 0; i < 4; i++) {
         g_autofree char *claim = g_strdup_printf("tee.rtmr%u", i);
@@ -309,6 +309,7 @@ set_registers(CvsAttester *attester, json_t *claims, GError **error)
             used |= body.rtmr[i][j] != 0;
     }
     cvs_claims_set_bool(claims, "tee.rtmrs_used", used);
+    cvs_claims_set_bool(claims, "tee.rtmrs_late", late);
     return TRUE;
 }
 

@@ -59,6 +59,9 @@ cvs_attested_appraise(CvsAttested *attested, const CvsProfile *profile, json_t *
         attested->failure = no_attester(profile);
     if (attested->failure == NULL) {
         accepted = attester->appraise(attester->data, profile, &claims, &local);
+        if (local == NULL && (!accepted || claims == NULL))
+            g_set_error_literal(&local, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                                "the attestation was refused, and nothing says why");
         if (claims == NULL)
             attested->failure = not_attested(local);
     }
@@ -68,7 +71,7 @@ cvs_attested_appraise(CvsAttested *attested, const CvsProfile *profile, json_t *
         return FALSE;
     }
     *ret_claims = g_steal_pointer(&claims);
-    if (accepted)
+    if (accepted && local == NULL)
         return TRUE;
     g_propagate_prefixed_error(error, g_steal_pointer(&local), "profile %s: ", profile->name);
     return FALSE;

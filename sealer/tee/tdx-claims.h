@@ -34,6 +34,7 @@
     X("tee.rtmr2", HEX, "RTMR2")                                                                   \
     X("tee.rtmr3", HEX, "RTMR3")                                                                   \
     X("tee.rtmrs_used", BOOL, "any RTMR is not zero; where none is, they describe nothing")        \
+    X("tee.rtmrs_late", BOOL, "read from the kernel's files, which may show an extension late")    \
     X("tee.mr_servicetd", HEX, "hash over the bound service TDs")                                  \
     X("tee.service_td", BOOL, "a service TD is bound")                                             \
     X("tee.qe.mr_enclave", HEX, "the quoting enclave")                                             \
