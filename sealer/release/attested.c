@@ -95,7 +95,7 @@ floor_reason(const char *name)
         return CVS_REASON_GUEST_SVN_TOO_LOW;
     if (g_str_equal(name, "tee.tcb.date"))
         return CVS_REASON_TCB_DATE_TOO_OLD;
-    if (g_str_equal(name, "tee.tcb.evaluation"))
+    if (g_str_equal(name, "tee.tcb.evaluation") || g_str_has_suffix(name, ".crl.this_update"))
         return CVS_REASON_COLLATERAL_ROLLBACK;
     return CVS_REASON_TCB_BELOW_FLOOR;
 }

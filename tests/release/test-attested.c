@@ -342,6 +342,35 @@ test_floor_of_zero(void)
     g_error_free(bed_assert_refused(bed, "db", NULL, CVS_ERROR_TCB_TOO_OLD));
 }
 
+/* Intel's lists all have one number: an older one than at sealing shows by its date. A key that was
+ * sealed without knows none. */
+static void
+test_older_crl(void)
+{
+    static const char *const lists[] = {"tee.pck.crl.this_update", "tee.root.crl.this_update"};
+    g_autoptr(Bed) without = sealed("tdx", tdx_claims, 0);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autoptr(Bed) bed = sealed("tdx", tdx_claims, 0);
+        g_autoptr(GError) error = NULL, none = NULL;
+
+        bed_set_claim(bed, lists[i], json_integer(1790000000));
+        bed_seal(bed, "dated", &(CvsSealOptions){.claims = tdx_claims});
+        bed_assert_opens(bed, "dated", NULL);
+        bed_set_claim(bed, lists[i], json_integer(1790000001));
+        bed_assert_opens(bed, "dated", NULL);
+        bed_set_claim(bed, lists[i], json_integer(1789999999));
+        error = bed_assert_refused(bed, "dated", NULL, CVS_ERROR_TCB_TOO_OLD);
+        assert_reason(error, 0, "CollateralRollback", lists[i], "1789999999", "1790000000");
+        bed_assert_opens(bed, "db", NULL);
+        bed_set_claim(bed, lists[i], NULL);
+        none = bed_assert_refused(bed, "dated", NULL, CVS_ERROR_TCB_TOO_OLD);
+        assert_reason(none, 0, "CollateralRollback", lists[i], "(not there)", "1790000000");
+    }
+    bed_set_claim(without, lists[0], json_integer(1));
+    bed_assert_opens(without, "db", NULL);
+}
+
 /* Whatever the attester does not say, nothing opens. */
 static void
 test_broken_attester(void)
@@ -450,6 +479,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/attested/not-asked", test_not_asked);
     g_test_add_func("/release/attested/conditions-edited", test_conditions_edited);
     g_test_add_func("/release/attested/floor-of-zero", test_floor_of_zero);
+    g_test_add_func("/release/attested/older-crl", test_older_crl);
     g_test_add_func("/release/attested/broken-attester", test_broken_attester);
     g_test_add_func("/release/attested/other-slot-without", test_other_slot_without);
     g_test_add_func("/release/attested/explain", test_explain);
