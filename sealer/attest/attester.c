@@ -34,9 +34,12 @@ struct _CvsAttester {
     gint64 made_at; /* seconds since 1970, as the caller had them */
     CvsClock seen;  /* the TPM's clock then, or since */
     Collected collected;
-    GError *failure;  /* why there is none; NULL: not tried, or not just now */
-    gint64 failed_at; /* on the clock */
+    CvsPcrValues pcrs;
+    GError *failure;     /* of the last attempt; NULL: it did not fail, or there was none */
+    gint64 failed_until; /* on the clock: until then calls get it too */
     Collected failed_with;
+    gint64 renewed_at; /* on the clock; 0: never */
+    guint change;
 };
 
 CvsAttester *
@@ -76,6 +79,36 @@ cvs_attester_refresh(CvsAttester *attester)
     g_clear_pointer(&attester->claims, json_decref);
     g_clear_pointer(&attester->making, cvs_making_free);
     g_clear_error(&attester->failure);
+    attester->change++;
+}
+
+gboolean
+cvs_attester_renew(CvsAttester *attester, GError **error)
+{
+    gint64 now = attester->clock.now(attester->clock.data);
+
+    if (attester->renewed_at > 0 && now < attester->renewed_at + CVS_ATTESTER_FAILURE_US) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BUSY,
+                            "the attestation was renewed a moment ago, and TEE and host bear only "
+                            "so many requests: try again in some seconds");
+        return FALSE;
+    }
+    attester->renewed_at = now;
+    cvs_attester_refresh(attester);
+    return TRUE;
+}
+
+CvsAttesterState
+cvs_attester_look(const CvsAttester *attester)
+{
+    return (CvsAttesterState){
+        .change = attester->change,
+        .test_roots = cvs_snp_roots_have_test(attester->config.snp_roots),
+        .under_way = attester->making != NULL,
+        .claims = attester->claims,
+        .pcrs = attester->claims ? &attester->pcrs : NULL,
+        .failure = attester->failure,
+    };
 }
 
 static Collected
@@ -148,25 +181,27 @@ has_just_failed(const CvsAttester *attester, GError **error)
 {
     gint64 now = attester->clock.now(attester->clock.data);
 
-    if (attester->failure == NULL || now >= attester->failed_at + CVS_ATTESTER_FAILURE_US ||
+    if (attester->failure == NULL || now >= attester->failed_until ||
         !is_collected(attester, &attester->failed_with))
         return FALSE;
     g_propagate_error(error, g_error_copy(attester->failure));
     return TRUE;
 }
 
-/* One that is told of what is back; the others have to ask again in any case. */
+/* Where threads ask, others are to be let be by one that fails. What fails in the TPM costs nobody
+ * else's time. */
 static void
 keep_failure(CvsAttester *attester, const GError *failure)
 {
+    gboolean counts = attester->config.back && cvs_making_has_asked(attester->making) &&
+                      !g_error_matches(failure, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+
     g_clear_error(&attester->failure);
-    /* What fails in the TPM costs nobody else's time. */
-    if (attester->config.back == NULL || !cvs_making_has_asked(attester->making) ||
-        g_error_matches(failure, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE))
-        return;
     attester->failure = g_error_copy(failure);
-    attester->failed_at = attester->clock.now(attester->clock.data);
+    attester->failed_until =
+        counts ? attester->clock.now(attester->clock.data) + CVS_ATTESTER_FAILURE_US : G_MININT64;
     attester->failed_with = attester->collected_before;
+    attester->change++;
 }
 
 static gboolean
@@ -188,6 +223,7 @@ begin(CvsAttester *attester, gint64 at, GError **error)
     nonce = g_bytes_new(random, sizeof random);
     attester->making =
         cvs_making_new(&attester->config, &attester->out, nonce, NULL, &selection, at);
+    attester->change++;
     return TRUE;
 }
 
@@ -231,6 +267,8 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
         return FALSE;
     }
     g_clear_error(&attester->failure);
+    attester->change++;
+    attester->pcrs = cvs_making_bundle(attester->making)->quote.values;
     attester->made_at = cvs_making_at(attester->making);
     attester->seen = attester->before;
     attester->collected = attester->collected_before;

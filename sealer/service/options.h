@@ -25,14 +25,16 @@ typedef enum {
     CVS_OPTION_LIMIT = 1 << 12,
     CVS_OPTION_RTMRS = 1 << 13,
     CVS_OPTION_REQUIRE = 1 << 14,
+    CVS_OPTION_USER_DATA = 1 << 15,
 } CvsOptionKey;
 
 typedef struct {
-    char *owner;   /* NULL: "self" */
-    char *profile; /* NULL: the default; a valid name otherwise */
-    guint32 pcrs;  /* 0: the profile's */
-    guint32 rtmrs; /* 0: the profile's */
-    GStrv claims;  /* NULL: the profile's */
+    char *owner;       /* NULL: "self" */
+    char *profile;     /* NULL: the default; a valid name otherwise */
+    guint32 pcrs;      /* 0: the profile's */
+    guint32 rtmrs;     /* 0: the profile's */
+    GStrv claims;      /* NULL: the profile's */
+    GBytes *user_data; /* of an attestation; NULL: none */
     gboolean has_bank;
     CvsHash bank;
     gboolean replace;

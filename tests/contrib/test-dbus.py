@@ -10,7 +10,8 @@ from tap import Skip, call, main, read, same, source
 
 POLKITD = ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd")
 POLKIT_DTD = "/usr/share/polkit-1/policyconfig-1.dtd"
-ACTIONS = {"org.cvmseal1.manage": ("no", "no", "auth_admin_keep")}
+ACTIONS = {"org.cvmseal1.manage": ("no", "no", "auth_admin_keep"),
+           "org.cvmseal1.attest": ("no", "no", "auth_admin_keep")}
 
 
 def ini(path):

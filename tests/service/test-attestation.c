@@ -225,6 +225,195 @@ test_comes_late(void)
     g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
 }
 
+static GVariant *
+property(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        bed->bob, "org.cvmseal1", "/org/cvmseal1", "org.freedesktop.DBus.Properties", "Get",
+        g_variant_new("(ss)", "org.cvmseal1.Manager", name), G_VARIANT_TYPE("(v)"),
+        G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+    GVariant *value = NULL;
+
+    g_assert_no_error(error);
+    g_variant_get(reply, "(v)", &value);
+    return value;
+}
+
+static void
+expect_property(const char *name, const char *wanted)
+{
+    g_autoptr(GVariant) value = property(name);
+
+    g_assert_cmpstr(g_variant_get_string(value, NULL), ==, wanted);
+}
+
+static void
+on_changed(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+           const char *signal, GVariant *parameters, gpointer data)
+{
+    g_autoptr(GVariant) changed = g_variant_get_child_value(parameters, 1);
+    const char *state = NULL;
+
+    if (g_variant_lookup(changed, "AttestationState", "&s", &state))
+        g_ptr_array_add(data, g_strdup(state));
+}
+
+static void
+await_state(const GPtrArray *states, const char *state)
+{
+    while (states->len == 0 || !g_str_equal(states->pdata[states->len - 1], state))
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* What anybody may know, and is told when it changes. */
+static void
+test_properties(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    g_autoptr(GVariant) before = NULL, registers = NULL, reasons = NULL, roots = NULL;
+    g_autoptr(GPtrArray) states = g_ptr_array_new_with_free_func(g_free);
+    TestPending *waits = NULL;
+    const char *pcr = NULL;
+    guint number = 0;
+
+    restart();
+    expect_property("AttestationState", "none");
+    expect_property("TeeType", "");
+    expect_property("VtpmKind", "");
+    before = property("Registers");
+    g_assert_cmpuint(g_variant_n_children(before), ==, 0);
+    number = g_dbus_connection_signal_subscribe(
+        bed->bob, "org.cvmseal1", "org.freedesktop.DBus.Properties", "PropertiesChanged",
+        "/org/cvmseal1", "org.cvmseal1.Manager", G_DBUS_SIGNAL_FLAGS_NONE, on_changed, states,
+        NULL);
+    turn = hold_tee();
+    waits = begin_seal(bed->alice, "watched");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(test_call_finish(waits));
+    await_state(states, "attested");
+    g_assert_cmpuint(states->len, ==, 2);
+    g_assert_cmpstr(states->pdata[0], ==, "under-way");
+    expect_property("AttestationState", "attested");
+    expect_property("TeeType", "snp");
+    expect_property("VtpmKind", "host");
+    registers = property("Registers");
+    g_assert_cmpuint(g_variant_n_children(registers), ==, 8);
+    g_assert_true(g_variant_lookup(registers, "pcr7", "&s", &pcr));
+    g_assert_cmpuint(strlen(pcr), ==, 64);
+    roots = property("TestRoots");
+    g_assert_true(g_variant_get_boolean(roots));
+
+    /* And when it cannot be made any more. */
+    tee_sim_must(vm.sim, "other-chip=on");
+    expect_refused(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "AttestationFailed", "ChipMismatch");
+    await_state(states, "failed");
+    reasons = property("AttestationReasons");
+    g_assert_cmpuint(g_variant_n_children(reasons), ==, 1);
+    expect_property("TeeType", "");
+    tee_sim_must(vm.sim, "reset=on");
+    g_dbus_connection_signal_unsubscribe(bed->bob, number);
+}
+
+static void
+test_refresh(void)
+{
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    before = tee_sim_requests(vm.sim);
+    bed_assert_error(
+        test_call(bed->alice, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "NotAuthorized");
+    expect_sealed(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    bed_assert_error(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "Busy");
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    expect_property("AttestationState", "attested");
+    g_free(bed_wait_record(bed, "CVMSEAL_METHOD=Refresh", "CVMSEAL_CALLER_UID=0",
+                           "CVMSEAL_VERDICT=done", NULL));
+}
+
+static TestReply *
+attest(GDBusConnection *who, const char *nonce, const char *options)
+{
+    GVariant *bytes =
+        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, nonce, strlen(nonce), sizeof *nonce);
+
+    return test_call(who, "Attest", g_variant_new("(@ay@a{sv})", bytes, bed_options(options)), NULL,
+                     0);
+}
+
+static void
+test_attest(void)
+{
+    static const char *const profiles[][2] = {{"tee", "accepted"}, {"default", "refused"}};
+    g_autofree char *long_nonce = g_strnfill(65, 'n');
+
+    for (gsize i = 0; i < G_N_ELEMENTS(profiles); i++) {
+        g_autofree char *options =
+            g_strdup_printf("{'profile': <'%s'>, 'user-data': <b'me'>}", profiles[i][0]);
+        g_autofree char *wanted = g_strdup_printf("\"verdict\":\"%s\"", profiles[i][1]);
+        g_autoptr(TestReply) reply = attest(bed->root, "nonce", options);
+        g_autoptr(GBytes) bytes = NULL;
+        g_autofree char *text = NULL;
+        const char *verdict = NULL;
+        CVS_AUTO_FD int fd = -1;
+
+        if (reply->error)
+            g_error("%s: %s", reply->error, reply->message);
+        g_variant_get(reply->body, "(h&s)", NULL, &verdict);
+        g_assert_nonnull(strstr(verdict, wanted));
+        g_assert_nonnull(strstr(verdict, "\"test_roots\":true"));
+        fd = g_unix_fd_list_get(reply->fds, 0, NULL);
+        bytes = bed_read_all(fd);
+        text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        g_assert_nonnull(strstr(text, "\"cvmseal-evidence\""));
+        /* base64url of the nonce */
+        g_assert_nonnull(strstr(text, "bm9uY2U"));
+        /* Whoever gets it can keep nobody else from what he was given. */
+        g_assert_cmpint(write(fd, "x", 1), ==, -1);
+        g_assert_cmpint(ftruncate(fd, 0), ==, -1);
+    }
+    bed_assert_error(attest(bed->alice, "nonce", NULL), "NotAuthorized");
+    bed_assert_error(attest(bed->root, "", NULL), "InvalidArgument");
+    bed_assert_error(attest(bed->root, long_nonce, NULL), "InvalidArgument");
+    bed_assert_error(attest(bed->root, "nonce", "{'owner': <'self'>}"), "InvalidArgument");
+    g_free(bed_wait_record(bed, "CVMSEAL_METHOD=Attest", "CVMSEAL_CALLER_UID=0",
+                           "CVMSEAL_VERDICT=done", NULL));
+}
+
+/* Evidence takes its turn with the boot's attestation, and neither gets the other's. */
+static void
+test_attest_beside(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    TestPending *waits = NULL, *asks = NULL;
+    g_autoptr(TestReply) reply = NULL;
+    GVariant *nonce = NULL;
+
+    restart();
+    turn = hold_tee();
+    waits = begin_seal(bed->alice, "beside");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    nonce = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, "other", 5, 1);
+    asks = test_call_begin(bed->root, "Attest",
+                           g_variant_new("(@ay@a{sv})", nonce, bed_options("{'profile': <'tee'>}")),
+                           NULL, 0);
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(test_call_finish(waits));
+    reply = test_call_finish(asks);
+    g_assert_cmpstr(reply->error, ==, NULL);
+}
+
 static void
 replace_path(char **path, const char *name)
 {
@@ -284,6 +473,10 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, lies[i], test_fails);
     }
+    g_test_add_func("/service/attestation/properties", test_properties);
+    g_test_add_func("/service/attestation/refresh", test_refresh);
+    g_test_add_func("/service/attestation/attest", test_attest);
+    g_test_add_func("/service/attestation/attest-beside", test_attest_beside);
     g_test_add_func("/service/attestation/stop", test_stop);
     g_test_add_func("/service/attestation/stop-abandoned", test_stop_abandoned);
     status = g_test_run();
