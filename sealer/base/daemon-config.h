@@ -22,6 +22,7 @@
     X(ccel_table, "CcelTablePath")                                                                 \
     X(ccel_data, "CcelDataPath")                                                                   \
     X(tpm_log, "TpmLogPath")                                                                       \
+    X(system_log, "SystemLogPath")                                                                 \
     X(run_dir, "RunPath")                                                                          \
     X(collateral, "CollateralPath")
 

@@ -463,6 +463,13 @@ dbus_reseal(CvsBackend *backend, const char *owner, const char *name,
     if (request->allow_unmeasured)
         g_variant_builder_add(&call.options, "{sv}", "allow-unmeasured",
                               g_variant_new_boolean(TRUE));
+    if (request->to) {
+        g_autofree char *to = cvs_predicted_to_json(request->to);
+
+        g_variant_builder_add(&call.options, "{sv}", "to", g_variant_new_string(to));
+        g_variant_builder_add(&call.options, "{sv}", "keep-others",
+                              g_variant_new_boolean(request->to->keep_others));
+    }
     if ((request->pin && !call_add_secret_option(&call, "pin", request->pin, error)) ||
         (request->recovery_key &&
          !call_add_secret_option(&call, "recovery-key", request->recovery_key, error)))

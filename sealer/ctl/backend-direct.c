@@ -256,6 +256,9 @@ direct_reseal(CvsBackend *backend, const char *owner_text, const char *name,
         .pin = request->pin,
         .recovery_key = request->recovery_key,
         .allow_unmeasured = request->allow_unmeasured,
+        /* Who has the vault and the TPM needs nobody's leave. */
+        .authorized = TRUE,
+        .to = request->to,
     };
     CvsRelease release;
     CvsOwner owner;

@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/secret.h"
+#include "release/predicted.h"
 
 #include <glib.h>
 
@@ -86,6 +87,7 @@ typedef struct {
     const CvsSecret *pin;
     const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
+    const CvsPredicted *to; /* NULL: to the present state */
 } CvsResealRequest;
 
 typedef struct _CvsBackend CvsBackend;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "base/file.h"
 #include "ctl/ask.h"
 #include "ctl/cli.h"
 #include "ctl/progress.h"
 #include "ctl/prompt.h"
 #include "ctl/report.h"
+#include "tee/eventlog.h"
 
 #include <unistd.h>
 
@@ -15,6 +17,9 @@ static struct {
     gboolean recovery_key;
     char *recovery_key_file;
     gboolean allow_unmeasured;
+    char *to;
+    gboolean keep_others;
+    CvsPredicted predicted;
 } args;
 
 static const GOptionEntry entries[] = {
@@ -27,8 +32,31 @@ static const GOptionEntry entries[] = {
     {"pin-file", 0, 0, G_OPTION_ARG_FILENAME, &args.pin_file, "Read the PIN from a file", "FILE"},
     {"allow-unmeasured", 0, 0, G_OPTION_ARG_NONE, &args.allow_unmeasured,
      "Seal to PCRs that nothing was measured into", NULL},
+    {"to", 0, 0, G_OPTION_ARG_FILENAME, &args.to,
+     "Seal to a state that is to come, beside the present one: an event log, or values in JSON",
+     "FILE"},
+    {"keep-others", 0, 0, G_OPTION_ARG_NONE, &args.keep_others,
+     "Registers that the FILE of --to does not know keep their present values", NULL},
     {NULL},
 };
+
+static gboolean
+read_predicted(GError **error)
+{
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (args.to == NULL) {
+        if (args.keep_others)
+            g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                                "--keep-others goes with --to FILE only");
+        return !args.keep_others;
+    }
+    bytes = cvs_file_read_path(args.to, CVS_EVENT_LOG_MAX, error);
+    if (bytes == NULL || !cvs_predicted_parse(bytes, args.to, &args.predicted, error))
+        return FALSE;
+    args.predicted.keep_others = args.keep_others;
+    return TRUE;
+}
 
 static gboolean
 call(CvsCli *cli, const char *name, const CvsResealRequest *request, GError **error)
@@ -44,7 +72,8 @@ call(CvsCli *cli, const char *name, const CvsResealRequest *request, GError **er
 static gboolean
 reseal(CvsCli *cli, const char *name, GError **error)
 {
-    CvsResealRequest request = {.allow_unmeasured = args.allow_unmeasured};
+    CvsResealRequest request = {.allow_unmeasured = args.allow_unmeasured,
+                                .to = args.to ? &args.predicted : NULL};
     g_autoptr(CvsSecret) pin = NULL;
     g_autoptr(CvsSecret) recovery_key = NULL;
     g_autoptr(GError) local = NULL;
@@ -102,7 +131,13 @@ tell(CvsCli *cli, const char *name, const GError *failure, json_t *results, GErr
         text = cvs_report_text(cli, failure);
         return cvs_output_write(STDERR_FILENO, text, error);
     }
-    text = g_strdup_printf("Resealed \"%s\".\n", name);
+    if (args.to)
+        text = g_strdup_printf("Sealed \"%s\" to the state in %s too, which could not be tried "
+                               "here: keep the recovery "
+                               "key at hand. The present state opens the key until that one has.\n",
+                               name, args.to);
+    else
+        text = g_strdup_printf("Resealed \"%s\".\n", name);
     return cvs_cli_print(cli, text, error);
 }
 
@@ -136,7 +171,7 @@ run(CvsCli *cli, char **words, GError **error)
                             "name one key, or give --all");
         return FALSE;
     }
-    if (!cvs_cli_get_backend(cli, error))
+    if (!read_predicted(error) || !cvs_cli_get_backend(cli, error))
         return FALSE;
     if (!args.all && !reseal(cli, words[0], error))
         return FALSE;
@@ -161,6 +196,11 @@ const CvsCommand cvs_cmd_reseal = {
                 "The key has to open now, or by its recovery key, which an update of what is\n"
                 "measured makes necessary. Profile, registers and PIN stay as they are, but for\n"
                 "what the profile has come to require or to forbid.\n"
+                "With --to the key is sealed ahead of time to the registers of a boot that is to\n"
+                "come, as its event log has them or a file says:\n"
+                "{\"pcrs\": {\"sha256\": {\"7\": \"HEX\"}}, \"rtmrs\": {\"0\": \"HEX\"}}. Every "
+                "register that\n"
+                "the key is sealed to must be in it; claims about the TEE stay as they are now.\n"
                 "With --all a key that fails does not stop the others; each failure is reported,\n"
                 "and the exit code is the highest of all. --json gives\n"
                 "{\"keys\": [{\"name\", \"resealed\", \"error\"}]}.\n",

@@ -34,6 +34,14 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
 {
     g_autoptr(GError) refusal = NULL;
 
+    if (profile->pcrs == 0) {
+        g_set_error(
+            error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+            "nothing is sealed by profile %s: it is for reports alone, since it has no PCRs= "
+            "in its group [Registers]; add that, or name another profile",
+            profile->name);
+        return FALSE;
+    }
     if (selection->mask == 0) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "no PCR is selected: such a key would open in any state");
@@ -94,7 +102,11 @@ static gboolean
 check_key(const CvsProfile *profile, const CvsTpm2Slot *slot, GError **error)
 {
     g_autoptr(GError) refusal =
-        g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);
+        g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                    "profile %s refuses this key, which was sealed under laxer rules; an "
+                    "administrator, or whoever has its recovery key, brings it under the present "
+                    "ones with cvmseal reseal",
+                    profile->name);
     CvsPcrSelection selection = {0};
     guint8 digest[32];
 
@@ -171,6 +183,14 @@ cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError
     if (claims)
         collect_own(attested, slot, claims, &refusal);
     return end(&refusal, error);
+}
+
+gboolean
+cvs_conditions_check_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(CvsProfile) profile = load_profile(release, slot->profile, error);
+
+    return profile && check_key(profile, slot, error);
 }
 
 gboolean

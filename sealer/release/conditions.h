@@ -15,5 +15,10 @@ gboolean cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSel
  * then its RTMRs. The error is that of the first which does not hold, with every reason of all. */
 gboolean cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);
 
+/* What the present profile asks of the key itself (PCRs, PIN), and nothing of the TEE: FALSE for
+ * one that was sealed under laxer rules. */
+gboolean cvs_conditions_check_key(const CvsRelease *release, const CvsTpm2Slot *slot,
+                                  GError **error);
+
 /* The slot's own conditions alone, whatever the profile says: for a reseal. */
 gboolean cvs_conditions_check_own(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);

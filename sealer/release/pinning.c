@@ -114,8 +114,8 @@ pin_former(const CvsSlotConditions *former, const json_t *claims, CvsSlotConditi
 }
 
 static gboolean
-pin_rtmrs(CvsAttested *attested, guint32 mask, const json_t *claims, CvsSlotConditions *conditions,
-          GError **error)
+pin_rtmrs(CvsAttested *attested, const CvsPinning *pinning, guint32 mask, const json_t *claims,
+          CvsSlotConditions *conditions, GError **error)
 {
     static const guint8 zero[CVS_TD_RTMRS][CVS_TD_MR_SIZE] = {0};
     const CvsTeePaths *paths = attested->release->tee_paths;
@@ -146,6 +146,8 @@ pin_rtmrs(CvsAttested *attested, guint32 mask, const json_t *claims, CvsSlotCond
             "a key cannot be sealed to RTMRs here: there is no event log (CCEL) that says "
             "what was measured into them%s%s. Leave them out; PCRs are for the same",
             log_error ? ": " : "", log_error ? log_error->message : "");
+    if (pinning->predicted && !cvs_predicted_get_rtmrs(pinning->predicted, mask, now, error))
+        return FALSE;
     for (guint i = 0; i < CVS_TD_RTMRS; i++) {
         if (mask & 1u << i)
             cvs_slot_conditions_set_rtmr(conditions, i, now[i]);
@@ -174,7 +176,7 @@ pin_all(CvsAttested *attested, const CvsProfile *profile, const CvsPinning *pinn
     if (former ? !pin_former(former, claims, conditions, error)
                : !pin_named(profile, pinning, claims, conditions, error))
         return FALSE;
-    return pin_rtmrs(attested, rtmrs, claims, conditions, error) &&
+    return pin_rtmrs(attested, pinning, rtmrs, claims, conditions, error) &&
            cvs_attested_check_claims(conditions, claims, error);
 }
 

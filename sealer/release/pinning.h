@@ -16,6 +16,7 @@ typedef struct {
     const CvsSlotConditions *former; /* of a slot that is to be superseded: the same claims,
                                       * registers and floors are pinned again, with their present
                                       * values; NULL or empty: none */
+    const CvsPredicted *predicted;   /* the RTMRs to pin instead of the present ones, or NULL */
 } CvsPinning;
 
 /* Nothing is asked of the TEE, and *ret_conditions is empty, where neither profile nor request nor
@@ -28,6 +29,7 @@ typedef struct {
  *   NotSupported, RtmrsMissing      an RTMR is to be pinned, and this is no TD;
  *                 RtmrsUnused       all RTMRs are zero here: they describe nothing;
  *                 CcelMissing       or there is no log that would explain them
+ *   InvalidArgument, RegisterNotPredicted   an RTMR is not among the predicted ones
  *   TcbTooOld                       something is below a floor of the former slot */
 gboolean cvs_pinning_make(CvsAttested *attested, const CvsProfile *profile,
                           const CvsPinning *pinning, CvsSlotConditions *ret_conditions,

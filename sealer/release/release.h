@@ -8,6 +8,7 @@
  * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
 
 #include "policy/profile.h"
+#include "release/predicted.h"
 #include "tee/tee-paths.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
@@ -38,7 +39,7 @@ typedef struct {
                                  * is sealed while it is there; NULL: there is none */
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
-    const CvsTeePaths *tee_paths;       /* where the log of the RTMRs is; NULL: there is none */
+    const CvsTeePaths *tee_paths;       /* where the logs of the registers are; NULL: none are */
     gboolean test_roots;                /* the attester takes roots that are not the vendors' */
 } CvsRelease;
 
@@ -83,19 +84,30 @@ typedef struct {
      */
     const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
+    /* The caller may say what is a good state: an administrator. */
+    gboolean authorized;
+    const CvsPredicted *to; /* the state to seal to; NULL: the present one */
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
  * adds a slot for the present state with the profile, the PIN, the PCRs, claims and RTMRs of the
  * newest slot that is the key's own, and what the profile has come to require; a PIN that it has
  * come to forbid goes. A slot opens it only if its own conditions hold too: else whoever may reseal
- * could move a key to a TEE that may not have it. However the key was opened, its MACs tell which
- * slots are its own (vault/slot-mac.h).
+ * could move a key to a TEE that may not have it. And a slot that the profile refuses, because it
+ * has come to require more PCRs or a PIN, opens it only for who is authorized, else NotAuthorized
+ * with ResealNotAuthorized: what was not sealed to before has nothing to be compared with, so
+ * somebody has to say that it is good now. However the key was opened, its MACs tell which slots
+ * are its own (vault/slot-mac.h).
  *
  * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
  * those that do not open now, until the new one has opened in a release: whoever reseals in a state
  * that does not come again can still go back. Of several for one state the newest stays, and the
  * one that opened; where there is no room for all, the oldest goes.
+ *
+ * With options->to the new slot is for a state that is to come, and what was there is kept beside
+ * it by the same rule. The claims about the TEE are pinned as they are now. All registers that the
+ * new slot has must be known (RegisterNotPredicted); PCRs that would say nothing are refused as
+ * PcrUnmeasured is.
  *
  * InvalidArgument for what is no recovery key, NotAuthorized for one that is not this key's;
  * BadFormat with the reason SlotForged if no slot is left that says what the key was sealed to. */
@@ -112,7 +124,8 @@ const char *cvs_release_lock2(const char *store_key_file);
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
  *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "matches": bool,
- *   "reasons": [{"code", "detail", "seen", "wanted"}]}]}
+ *   "reasons": [{"code", "detail", "seen", "wanted"}],
+ *   "events": one for each register that differs (release/events.h)}]}
  * and "test_roots": true where they are allowed. */
 char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,
                           GError **error);

@@ -10,10 +10,30 @@
 
 #define NONE G_MAXUINT
 
+static gboolean
+check_authorized(const CvsRelease *release, const CvsTpm2Slot *slot,
+                 const CvsResealOptions *options, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    GError *denied = NULL;
+
+    if (options->authorized || cvs_conditions_check_key(release, slot, &refusal))
+        return TRUE;
+    denied = g_error_new(CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED,
+                         "%s: its owner may not, since nothing tells whether what the profile has "
+                         "come to require is as it should be now",
+                         refusal->message);
+    cvs_error_add_reason(denied, CVS_REASON_RESEAL_NOT_AUTHORIZED, NULL, slot->profile,
+                         "profile %s was tightened after the key was sealed", slot->profile);
+    cvs_error_add_reasons_of(denied, refusal);
+    g_propagate_error(error, denied);
+    return FALSE;
+}
+
 /* Opens the key by any slot that matches, else by the recovery key. ret_slot: the tpm2 slot that
- * opened, or NONE. The profile is not asked here: nothing leaves, and a reseal is how a key is
- * brought under a profile that was tightened. The slot's own conditions are: with the same PCRs
- * they alone may be what keeps a key shut. */
+ * opened, or NONE. What the profile asks of the TEE is not asked here: nothing leaves, and a reseal
+ * is how a key is brought under a profile that was tightened. The slot's own conditions are: with
+ * the same PCRs they alone may be what keeps a key shut. */
 static gboolean
 open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsResealOptions *options,
              guint *ret_slot, GError **error)
@@ -28,7 +48,10 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
             cvs_conditions_check_own(attested, cvs_key_file_get_tpm2_slot(key, index), &local);
         gboolean final = FALSE;
 
-        if (holds && cvs_slot_open(attested->release, key, index, options->pin, &local)) {
+        if (holds &&
+            check_authorized(attested->release, cvs_key_file_get_tpm2_slot(key, index), options,
+                             &local) &&
+            cvs_slot_open(attested->release, key, index, options->pin, &local)) {
             *ret_slot = index;
             return TRUE;
         }
@@ -213,12 +236,14 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     request.selection.mask |= profile->required_pcrs;
     request.profile = profile;
     request.pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
+    request.predicted = options->to;
     request.allow_unmeasured = options->allow_unmeasured;
     request.generation = model->generation + 1;
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), error))
         return FALSE;
     pinning.former = &model->conditions;
+    pinning.predicted = options->to;
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
         return FALSE;
     request.conditions = &conditions;

@@ -42,24 +42,86 @@ load_store_key(const CvsRelease *release, gboolean needed, CvsSecret **ret_key, 
     return FALSE;
 }
 
+/* The slot's PCRs at the time for which it is made. present: read now. */
+static gboolean
+get_pcrs(const CvsRelease *release, const CvsSlotRequest *request, CvsPcrValues *present,
+         CvsPcrValues *ret_pcrs, GError **error)
+{
+    const CvsPredicted *predicted = request->predicted;
+
+    if (predicted == NULL) {
+        *ret_pcrs = *present;
+        return TRUE;
+    }
+    return cvs_predicted_get_pcrs(predicted, &request->selection,
+                                  predicted->keep_others ? present : NULL, ret_pcrs, error);
+}
+
+static CvsPolicy *
+make_policy(const CvsSlotRequest *request, const CvsPcrValues *pcrs)
+{
+    CvsPolicy *policy = cvs_policy_new();
+    guint8 digest[32];
+
+    cvs_pcr_values_digest(pcrs, digest);
+    cvs_policy_add_pcr(policy, &request->selection, digest);
+    if (request->pin)
+        cvs_policy_add_auth_value(policy);
+    return policy;
+}
+
+/* Seals something and unseals it again. */
+static gboolean
+prove_present(const CvsRelease *release, const CvsPolicy *policy, const CvsSecret *secret,
+              const CvsSecret *pin, CvsSealedObject *ret_object, GError **error)
+{
+    g_autoptr(CvsSecret) back = NULL;
+
+    if (!cvs_tpm_seal(release->tpm, policy, secret, pin, ret_object, error))
+        return FALSE;
+    back = cvs_tpm_unseal(release->tpm, policy, ret_object, pin, error);
+    if (back == NULL)
+        return FALSE;
+    if (cvs_secret_equal(back, secret))
+        return TRUE;
+    g_set_error_literal(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE,
+                        "the TPM gave back something else than was sealed in it; nothing was "
+                        "written");
+    return FALSE;
+}
+
+/* What can be proven of a slot that does not open now: a twin of it, which is thrown away, does. */
+static gboolean
+prove_predicted(const CvsRelease *release, const CvsSlotRequest *request,
+                const CvsPcrValues *present, const CvsNewSlot *made, GError **error)
+{
+    g_autoptr(CvsPolicy) policy = make_policy(request, present);
+    g_autoptr(CvsSecret) secret = cvs_secret_new_random(TPM_SECRET_SIZE, error);
+    g_auto(CvsSealedObject) twin = {0};
+
+    return secret && prove_present(release, policy, secret, request->pin, &twin, error) &&
+           cvs_tpm_check_sealed(release->tpm, made->slot->policy, &made->slot->object, error);
+}
+
 /* One try; PcrMismatch if a PCR changed under it. */
 static gboolean
 make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *ret_made,
           GError **error)
 {
     g_auto(CvsNewSlot) made = {0};
-    g_autoptr(CvsSecret) back = NULL;
-    CvsPcrValues pcrs;
-    guint8 digest[32];
+    g_autoptr(CvsBootLogs) logs = NULL;
+    CvsPcrValues present, pcrs;
+    gboolean ok = FALSE;
 
-    if (!cvs_tpm_read_pcrs(release->tpm, &request->selection, &pcrs, error))
+    if (!cvs_tpm_read_pcrs(release->tpm, &request->selection, &present, error) ||
+        !get_pcrs(release, request, &present, &pcrs, error))
         return FALSE;
     if (!request->allow_unmeasured && !request->profile->allow_unmeasured &&
         !cvs_pcr_values_check_measured(&pcrs, error))
         return FALSE;
 
     made.slot = g_new0(CvsTpm2Slot, 1);
-    made.slot->policy = cvs_policy_new();
+    made.slot->policy = make_policy(request, &pcrs);
     if (!load_store_key(release, request->needs_store_key, &made.store_key, error))
         return FALSE;
     made.slot->factors = CVS_FACTOR_TPM2 | (made.store_key ? CVS_FACTOR_STORE_KEY : 0);
@@ -67,26 +129,23 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
     made.slot->profile = g_strdup(request->profile->name);
     if (request->conditions)
         cvs_slot_conditions_copy(request->conditions, &made.slot->conditions);
-    cvs_pcr_values_digest(&pcrs, digest);
-    cvs_policy_add_pcr(made.slot->policy, &request->selection, digest);
-    if (request->pin)
-        cvs_policy_add_auth_value(made.slot->policy);
-    made.record = cvs_state_record(&pcrs);
+    if (release->tee_paths)
+        logs = cvs_boot_logs_read(release->tee_paths);
+    made.record = cvs_state_record(&pcrs, request->conditions, logs);
     made.slot->state = cvs_state_digest(made.record);
 
     made.tpm_secret = cvs_secret_new_random(TPM_SECRET_SIZE, error);
-    if (made.tpm_secret == NULL || !cvs_tpm_seal(release->tpm, made.slot->policy, made.tpm_secret,
-                                                 request->pin, &made.slot->object, error))
+    if (made.tpm_secret == NULL)
         return FALSE;
-    back = cvs_tpm_unseal(release->tpm, made.slot->policy, &made.slot->object, request->pin, error);
-    if (back == NULL)
+    if (request->predicted)
+        ok = cvs_tpm_seal(release->tpm, made.slot->policy, made.tpm_secret, request->pin,
+                          &made.slot->object, error) &&
+             prove_predicted(release, request, &present, &made, error);
+    else
+        ok = prove_present(release, made.slot->policy, made.tpm_secret, request->pin,
+                           &made.slot->object, error);
+    if (!ok)
         return FALSE;
-    if (!cvs_secret_equal(back, made.tpm_secret)) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE,
-                            "the TPM gave back something else than was sealed in it; nothing was "
-                            "written");
-        return FALSE;
-    }
     *ret_made = made;
     memset(&made, 0, sizeof made);
     return TRUE;
@@ -175,7 +234,7 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     if (tpm_secret == NULL) {
         /* A refusal stands whether it can be explained or not. */
         if (g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH))
-            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL);
+            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL, NULL);
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }

@@ -11,12 +11,15 @@ typedef struct {
     CvsPcrSelection selection;
     const CvsSecret *pin;                /* NULL: none */
     const CvsSlotConditions *conditions; /* NULL: none */
+    const CvsPredicted *predicted;       /* NULL: for the present state */
     gboolean allow_unmeasured;
     gboolean needs_store_key; /* refused without it */
     guint32 generation;
 } CvsSlotRequest;
 
-/* A slot for the present state, proven: what was sealed was unsealed again and compared. record is
+/* A slot for the present state, proven: what was sealed was unsealed again and compared. Of one for
+ * a state that is to come less can be proven: cvs_tpm_check_sealed(), and that the TPM gives back
+ * what is sealed in the same way, with the same PIN, to the same PCRs as they are now. record is
  * the text of its state record, which the caller stores before the key. */
 typedef struct {
     CvsTpm2Slot *slot;

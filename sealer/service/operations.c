@@ -163,6 +163,8 @@ cvs_operation_reseal(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         .pin = op->pin,
         .recovery_key = op->recovery_key,
         .allow_unmeasured = op->options.allow_unmeasured,
+        .authorized = op->authorized,
+        .to = op->options.to,
     };
 
     if (cvs_release_reseal(&release, &op->owner, op->name, &options, &op->error))

@@ -25,6 +25,7 @@ typedef struct {
     guint32 size;
     uid_t uid; /* the caller's */
     CvsOwner owner;
+    gboolean authorized; /* root, or polkit has said yes: more than the owner of the key */
     CvsOptions options;
     CvsSecret *secret;
     CvsSecret *pin;

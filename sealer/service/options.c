@@ -22,6 +22,8 @@ static const struct {
     {"pin", "h", CVS_OPTION_PIN},
     {"recovery-output", "h", CVS_OPTION_RECOVERY_OUTPUT},
     {"recovery-key", "h", CVS_OPTION_RECOVERY_KEY},
+    {"to", "s", CVS_OPTION_TO},
+    {"keep-others", "b", CVS_OPTION_KEEP_OTHERS},
     {"all", "b", CVS_OPTION_ALL},
     {"after", "s", CVS_OPTION_AFTER},
     {"limit", "u", CVS_OPTION_LIMIT},
@@ -43,6 +45,7 @@ cvs_options_clear(CvsOptions *options)
     g_clear_pointer(&options->after, g_free);
     g_clear_pointer(&options->claims, g_strfreev);
     g_clear_pointer(&options->user_data, g_bytes_unref);
+    g_clear_pointer(&options->to, g_free);
     cvs_fds_bury(&options->pin_fd);
     cvs_fds_bury(&options->recovery_output_fd);
     cvs_fds_bury(&options->recovery_key_fd);
@@ -81,6 +84,16 @@ set_limit(GVariant *value, CvsOptions *options, GError **error)
 }
 
 static gboolean
+set_to(GVariant *value, CvsOptions *options, GError **error)
+{
+    gsize size = 0;
+    const char *text = g_variant_get_string(value, &size);
+
+    options->to = g_new0(CvsPredicted, 1);
+    return cvs_predicted_parse_json(text, size, "option \"to\"", options->to, error);
+}
+
+static gboolean
 set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, GError **error)
 {
     switch (key) {
@@ -114,6 +127,11 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         return take_fd(value, fds, "recovery-output", &options->recovery_output_fd, error);
     case CVS_OPTION_RECOVERY_KEY:
         return take_fd(value, fds, "recovery key", &options->recovery_key_fd, error);
+    case CVS_OPTION_TO:
+        return set_to(value, options, error);
+    case CVS_OPTION_KEEP_OTHERS:
+        options->keep_others = g_variant_get_boolean(value);
+        return TRUE;
     case CVS_OPTION_ALL:
         options->all = g_variant_get_boolean(value);
         return TRUE;
@@ -169,6 +187,13 @@ cvs_options_parse(GVariant *dict, guint allowed, CvsFds *fds, CvsOptions *option
         if (!parse_one(name, value, allowed, &seen, fds, options, error))
             return FALSE;
     }
+    if (options->keep_others && options->to == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "the option \"keep-others\" says something about \"to\", which is not given");
+        return FALSE;
+    }
+    if (options->to)
+        options->to->keep_others = options->keep_others;
     if (options->all && options->owner) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "the options \"all\" and \"owner\" exclude each other");

@@ -5,6 +5,7 @@
  * it. What kind of descriptor was given is found out only where it is read or written. */
 
 #include "base/digest.h"
+#include "release/predicted.h"
 #include "service/fds.h"
 
 #include <gio/gio.h>
@@ -25,7 +26,9 @@ typedef enum {
     CVS_OPTION_LIMIT = 1 << 12,
     CVS_OPTION_RTMRS = 1 << 13,
     CVS_OPTION_REQUIRE = 1 << 14,
-    CVS_OPTION_USER_DATA = 1 << 15,
+    CVS_OPTION_TO = 1 << 15,
+    CVS_OPTION_KEEP_OTHERS = 1 << 16,
+    CVS_OPTION_USER_DATA = 1 << 17,
 } CvsOptionKey;
 
 typedef struct {
@@ -39,6 +42,8 @@ typedef struct {
     CvsHash bank;
     gboolean replace;
     gboolean allow_unmeasured;
+    CvsPredicted *to;     /* NULL: the present state */
+    gboolean keep_others; /* only with that one, which has it too */
     gboolean all;
     char *after;      /* where a listing begins; NULL: with the first key */
     guint32 limit;    /* keys in a listing, 1 to CVS_LISTING_MAX, which is the default */

@@ -293,7 +293,8 @@ on_polkit(GObject *source, GAsyncResult *result, gpointer data)
 {
     Request *request = data;
 
-    if (cvs_polkit_check_finish(result, &request->op.error))
+    request->op.authorized = cvs_polkit_check_finish(result, &request->op.error);
+    if (request->op.authorized)
         admitted(request);
     else
         finish(request);
@@ -319,6 +320,7 @@ judge(Request *request)
 
     switch (cvs_bouncer_judge(request->method->name, request->caller, owner)) {
     case CVS_VERDICT_ALLOWED:
+        request->op.authorized = request->caller->uid == 0;
         admitted(request);
         return;
     case CVS_VERDICT_ASK:

@@ -17,6 +17,7 @@ typedef struct {
     char *ccel_table;   /* /sys/firmware/acpi/tables/CCEL */
     char *ccel_data;    /* /sys/firmware/acpi/tables/data/CCEL */
     char *tpm_log;      /* /sys/kernel/security/tpm0/binary_bios_measurements */
+    char *system_log;   /* /run/log/systemd/tpm2-measure.log, what systemd has measured */
     char *run_dir;      /* CVS_RUN_DIR; shared by all programs that ask this TEE */
     char *collateral;   /* CVS_STATE_DIR "/collateral", the store; tee/collateral-store.h */
 } CvsTeePaths;

@@ -350,3 +350,90 @@ cvs_tpm_unseal(CvsTpm *tpm, const CvsPolicy *policy, const CvsSealedObject *obje
         return NULL;
     return unsealing.secret;
 }
+
+typedef struct {
+    const CvsPolicy *policy;
+    const CvsSealedObject *object;
+    guint8 digest[CVS_POLICY_DIGEST_SIZE];
+    TPM2B_PUBLIC public_area;
+    TPM2B_PRIVATE private_area;
+} Checking;
+
+/* The Name (Part 1, 16): the hash's number and the hash of the TPMT_PUBLIC. */
+static gboolean
+check_name(CvsTpm *tpm, const Checking *checking, ESYS_TR loaded, GError **error)
+{
+    CVS_AUTO_ESYS(TPM2B_NAME) name = NULL;
+    const guint8 *bytes = g_bytes_get_data(checking->object->public_area, NULL);
+    guint8 wanted[2 + 32] = {TPM2_ALG_SHA256 >> 8, TPM2_ALG_SHA256 & 0xff};
+
+    cvs_hash_bytes(CVS_SHA256, bytes + 2, CVS_SEALED_PUBLIC_SIZE - 2, wanted + 2);
+    if (Esys_TR_GetName(tpm->esys, loaded, &name) == TSS2_RC_SUCCESS &&
+        name->size == sizeof wanted && memcmp(name->name, wanted, sizeof wanted) == 0)
+        return TRUE;
+    return cvs_tpm_nonsense(tpm, "loading the sealed object", error);
+}
+
+static gboolean
+check_trial(CvsTpm *tpm, const Checking *checking, ESYS_TR session, GError **error)
+{
+    static const TPMT_SYM_DEF none = {.algorithm = TPM2_ALG_NULL};
+    static const guint8 first = 0;
+    CVS_AUTO_ESYS(TPM2B_DIGEST) digest = NULL;
+    ESYS_TR trial = ESYS_TR_NONE;
+    gboolean ok = FALSE;
+    TSS2_RC rc =
+        Esys_StartAuthSession(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                              ESYS_TR_NONE, NULL, TPM2_SE_TRIAL, &none, TPM2_ALG_SHA256, &trial);
+
+    if (rc != TSS2_RC_SUCCESS)
+        return cvs_tpm_fail(tpm, rc, "starting a trial session", error);
+    ok = cvs_policy_execute(checking->policy, tpm, trial, &first, 1, error);
+    if (ok) {
+        rc = Esys_PolicyGetDigest(tpm->esys, trial, session, ESYS_TR_NONE, ESYS_TR_NONE, &digest);
+        ok = rc == TSS2_RC_SUCCESS || cvs_tpm_fail(tpm, rc, "reading a policy's digest", error);
+    }
+    if (ok && (digest->size != sizeof checking->digest ||
+               memcmp(digest->buffer, checking->digest, sizeof checking->digest) != 0))
+        ok = cvs_tpm_nonsense(tpm, "comparing a policy's digest", error);
+    cvs_tpm_flush(tpm, &trial);
+    return ok;
+}
+
+static gboolean
+check_step(CvsTpm *tpm, gpointer data, GError **error)
+{
+    Checking *checking = data;
+    ESYS_TR session = cvs_session_open(tpm, CVS_SESSION_HMAC, FALSE, error);
+    ESYS_TR loaded = ESYS_TR_NONE;
+    TSS2_RC rc = TSS2_RC_SUCCESS;
+    gboolean ok = FALSE;
+
+    if (session == ESYS_TR_NONE)
+        return FALSE;
+    if (!g_bytes_equal(tpm->srk_name, checking->object->srk_name)) {
+        set_replaced_error(tpm, checking->object->srk_name, error);
+        return FALSE;
+    }
+    rc = Esys_Load(tpm->esys, tpm->srk, session, ESYS_TR_NONE, ESYS_TR_NONE,
+                   &checking->private_area, &checking->public_area, &loaded);
+    if (rc != TSS2_RC_SUCCESS)
+        return cvs_tpm_fail(tpm, rc, "loading the sealed object", error);
+    ok = check_name(tpm, checking, loaded, error);
+    cvs_tpm_flush(tpm, &loaded);
+    return ok && check_trial(tpm, checking, session, error);
+}
+
+gboolean
+cvs_tpm_check_sealed(CvsTpm *tpm, const CvsPolicy *policy, const CvsSealedObject *object,
+                     GError **error)
+{
+    Checking checking = {.policy = policy, .object = object};
+
+    cvs_policy_calculate(policy, checking.digest);
+    return cvs_sealed_public_parse(g_bytes_get_data(object->public_area, NULL),
+                                   g_bytes_get_size(object->public_area), checking.digest,
+                                   cvs_policy_needs_pin(policy), &checking.public_area, error) &&
+           parse_private(object->private_area, &checking.private_area, error) &&
+           cvs_tpm_run(tpm, check_step, &checking, error);
+}

@@ -243,21 +243,79 @@ test_pin_is_kept_with_recovery_key(void)
     bed_assert_opens(bed, "db", new_pin);
 }
 
-/* A profile that was tightened is what a reseal brings a key under. */
+/* A profile that was tightened is what a reseal brings a key under; but not for its owner, whom a
+ * PCR that was changed before the reseal would otherwise serve from then on. */
 static void
 test_tightened_profile(void)
 {
     g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
     g_autoptr(GError) error = NULL;
+    CvsResealOptions recovery = {.recovery_key = recovery_key};
+    CvsResealOptions authorized = {.authorized = TRUE};
 
-    bed_seal(bed, "db", NULL);
     bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+4+7\nRequirePCRs=4\n");
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TEE_REFUSED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_PCR_NOT_SELECTED));
+    g_assert_nonnull(strstr(error->message, "cvmseal reseal"));
     g_clear_error(&error);
+    test_tpm_extend(bed->test_tpm, 4, "tampered before");
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_NOT_AUTHORIZED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_RESEAL_NOT_AUTHORIZED));
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_PCR_NOT_SELECTED));
+    g_clear_error(&error);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TEE_REFUSED);
+    g_clear_error(&error);
+
+    reseal(bed, &authorized);
+    bed_assert_opens(bed, "db", NULL);
+    test_tpm_extend(bed->test_tpm, 4, "tampered after");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    g_clear_error(&error);
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+1+2+4+7\nRequirePCRs=1\n");
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_NOT_AUTHORIZED);
+    reseal(bed, &recovery);
+    bed_assert_opens(bed, "db", NULL);
+    /* Under the profile as it is now, its owner may. */
+    reseal(bed, NULL);
+}
+
+/* A PIN is chosen by whoever reseals, so it proves nothing of him. */
+static void
+test_tightened_pin(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.pin = pin};
+
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=required\n");
+    error = assert_not_resealed(bed, &options, CVS_ERROR_NOT_AUTHORIZED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_PIN_REQUIRED_BY_PROFILE));
+    options.authorized = TRUE;
+    reseal(bed, &options);
+    bed_assert_opens(bed, "db", pin);
+}
+
+/* A profile that was loosened loosens neither the slot nor what a reseal makes of it. */
+static void
+test_loosened_profile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+4+7\nRequirePCRs=0+4\n");
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=7\nPCRBank=sha384\nAllowUnmeasured=yes\n");
+    bed_assert_opens(bed, "db", NULL);
     reseal(bed, NULL);
     bed_assert_opens(bed, "db", NULL);
     test_tpm_extend(bed->test_tpm, 4, "tampered");
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    g_clear_error(&error);
+    error = assert_not_resealed(bed, NULL, CVS_ERROR_PCR_MISMATCH);
 }
 
 /* The key opens, and still nothing is sealed under rules that nobody judges. */
@@ -517,6 +575,7 @@ test_old_slot_put_back(void)
                                    .deliver_recovery_key = deliver,
                                    .deliver_data = &recovery_key};
     CvsResealOptions options = {0};
+    const CvsResealOptions authorized = {.authorized = TRUE};
     CvsPcrSelection selection = {0};
     guint8 digest[32];
     json_t *recipients = NULL;
@@ -524,7 +583,7 @@ test_old_slot_put_back(void)
     bed_seal(bed, "db", &seal_options);
     old = bed_read_recipients(bed, "db");
     bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\nRequirePCRs=0+7\n");
-    reseal(bed, NULL);
+    reseal(bed, &authorized);
     bed_assert_opens(bed, "db", NULL);
     g_assert_cmpuint(count_slots(bed, CVS_SLOT_TPM2), ==, 1);
     bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
@@ -769,6 +828,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/reseal/pin", test_pin);
     g_test_add_func("/release/reseal/pin-is-kept", test_pin_is_kept_with_recovery_key);
     g_test_add_func("/release/reseal/tightened-profile", test_tightened_profile);
+    g_test_add_func("/release/reseal/tightened-pin", test_tightened_pin);
+    g_test_add_func("/release/reseal/loosened-profile", test_loosened_profile);
     g_test_add_func("/release/reseal/tee-profile", test_tee_profile);
     g_test_add_func("/release/reseal/unmeasured", test_unmeasured);
     g_test_add_func("/release/reseal/other-tpm", test_other_tpm);

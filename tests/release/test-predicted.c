@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+#include "base/hex.h"
+#include "base/writer.h"
+#include "release/bed.h"
+#include "tpm/sealed-public.h"
+
+#include <string.h>
+
+static CvsPredicted
+parse(const char *text)
+{
+    CvsPredicted predicted;
+    g_autoptr(GBytes) bytes = g_bytes_new(text, strlen(text));
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(cvs_predicted_parse(bytes, "next.json", &predicted, &error));
+    g_assert_no_error(error);
+    return predicted;
+}
+
+/* One register with all its bytes the same. */
+static char *
+filled(guint8 byte, gsize size)
+{
+    g_autofree guint8 *bytes = g_malloc(size);
+
+    memset(bytes, byte, size);
+    return cvs_hex_encode(bytes, size);
+}
+
+static void
+test_json(void)
+{
+    g_autofree char *pcr = filled(0x11, 32);
+    g_autofree char *long_pcr = filled(0x22, 48);
+    g_autofree char *rtmr = filled(0x33, 48);
+    g_autofree char *text =
+        g_strdup_printf("{\"pcrs\":{\"sha256\":{\"7\":\"%s\"},\"sha384\":{\"0\":\"%s\"}},"
+                        "\"rtmrs\":{\"2\":\"%s\"}}",
+                        pcr, long_pcr, rtmr);
+    CvsPredicted predicted = parse(text);
+    g_autofree char *again = cvs_predicted_to_json(&predicted);
+
+    g_assert_cmphex(predicted.sha256.selection.mask, ==, 1u << 7);
+    g_assert_cmpuint(predicted.sha256.value[7][31], ==, 0x11);
+    g_assert_cmphex(predicted.sha384.selection.mask, ==, 1u << 0);
+    g_assert_cmpuint(predicted.sha384.value[0][47], ==, 0x22);
+    g_assert_cmphex(predicted.rtmrs, ==, 1u << 2);
+    g_assert_cmpuint(predicted.rtmr[2][47], ==, 0x33);
+    g_assert_false(predicted.keep_others);
+    g_assert_cmpstr(again, ==, text);
+}
+
+static void
+test_bad_json(void)
+{
+    static const char *const bad[] = {
+        "{}",
+        "{\"pcrs\":{}}",
+        "{\"rtmrs\":{}}",
+        "{\"pcrs\":{\"sha256\":{}}}",
+        "{\"pcrs\":{\"sha1\":{\"7\":\"00\"}}}",
+        "{\"pcrs\":{\"sha256\":{\"7\":\"00\"}}}",
+        "{\"pcrs\":{\"sha256\":{\"24\":\"00\"}}}",
+        "{\"pcrs\":{\"sha256\":7}}",
+        "{\"pcrs\":[]}",
+        "{\"rtmrs\":{\"4\":\"00\"}}",
+        "{\"rtmrs\":{\"00\":\"00\"}}",
+        "{\"rtmrs\":{\"0\":\"00\"}}",
+        "{\"rtmrs\":{\"0\":0}}",
+        "{\"keep_others\":true}",
+        "{\"pcrs\":",
+    };
+    CvsPredicted predicted;
+    g_autofree char *large = g_strnfill(CVS_PREDICTED_TEXT_MAX + 1, ' ');
+    g_autoptr(GError) error = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GBytes) bytes = g_bytes_new(bad[i], strlen(bad[i]));
+        g_autoptr(GError) local = NULL;
+
+        g_test_message("%s", bad[i]);
+        g_assert_false(cvs_predicted_parse(bytes, "next.json", &predicted, &local));
+        g_assert_error(local, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+        g_assert_nonnull(strstr(local->message, "next.json"));
+    }
+    large[0] = '{';
+    g_assert_false(cvs_predicted_parse_json(large, strlen(large), "next.json", &predicted, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+}
+
+/* TCG PC Client Platform Firmware Profile, section 10: a header for SHA-256 and, if with_sha384,
+ * SHA-384; then an extension of PCR 7 in both, and of PCR 2 in SHA-256 alone. */
+static GBytes *
+make_log(gboolean with_sha384)
+{
+    static const guint8 zeros[48] = {0};
+    g_auto(CvsWriter) log = {0};
+
+    cvs_writer_init(&log);
+    cvs_writer_u32_le(&log, 0);
+    cvs_writer_u32_le(&log, 3); /* EV_NO_ACTION */
+    cvs_writer_bytes(&log, zeros, 20);
+    cvs_writer_u32_le(&log, with_sha384 ? 37 : 33);
+    cvs_writer_bytes(&log, "Spec ID Event03", 16);
+    cvs_writer_u32_le(&log, 0);
+    cvs_writer_bytes(&log, "\0\2\0\2", 4);
+    cvs_writer_u32_le(&log, with_sha384 ? 2 : 1);
+    cvs_writer_bytes(&log, "\x0b\0\x20\0", 4);
+    if (with_sha384)
+        cvs_writer_bytes(&log, "\x0c\0\x30\0", 4);
+    cvs_writer_u8(&log, 0);
+    for (guint i = 0; i < 2; i++) {
+        gboolean both = with_sha384 && i == 0;
+
+        cvs_writer_u32_le(&log, i == 0 ? 7 : 2);
+        cvs_writer_u32_le(&log, 4); /* EV_SEPARATOR */
+        cvs_writer_u32_le(&log, both ? 2 : 1);
+        cvs_writer_bytes(&log, "\x0b\0", 2);
+        cvs_writer_bytes(&log, zeros, 32);
+        if (both) {
+            cvs_writer_bytes(&log, "\x0c\0", 2);
+            cvs_writer_bytes(&log, zeros, 48);
+        }
+        cvs_writer_u32_le(&log, 4);
+        cvs_writer_u32_le(&log, 0);
+    }
+    return g_bytes_new(cvs_writer_data(&log), cvs_writer_size(&log));
+}
+
+static void
+test_log(void)
+{
+    static const guint8 zeros[96] = {0};
+    g_autoptr(GBytes) one = make_log(FALSE);
+    g_autoptr(GBytes) two = make_log(TRUE);
+    g_autoptr(GBytes) cut = g_bytes_new_from_bytes(two, 0, g_bytes_get_size(two) - 1);
+    g_autoptr(GError) error = NULL;
+    CvsPredicted predicted;
+    guint8 wanted[48];
+
+    g_assert_true(cvs_predicted_parse(one, "log", &predicted, &error));
+    g_assert_no_error(error);
+    cvs_hash_bytes(CVS_SHA256, zeros, 64, wanted);
+    g_assert_cmphex(predicted.sha256.selection.mask, ==, 1u << 2 | 1u << 7);
+    g_assert_cmpmem(predicted.sha256.value[7], 32, wanted, 32);
+    g_assert_cmphex(predicted.sha384.selection.mask, ==, 0);
+    g_assert_cmphex(predicted.rtmrs, ==, 0);
+
+    /* A record without a digest in the bank: the register is not known in it. */
+    g_assert_true(cvs_predicted_parse(two, "log", &predicted, &error));
+    g_assert_no_error(error);
+    cvs_hash_bytes(CVS_SHA384, zeros, 96, wanted);
+    g_assert_cmphex(predicted.sha256.selection.mask, ==, 1u << 2 | 1u << 7);
+    g_assert_cmphex(predicted.sha384.selection.mask, ==, 1u << 7);
+    g_assert_cmpmem(predicted.sha384.value[7], 48, wanted, 48);
+
+    g_assert_false(cvs_predicted_parse(cut, "log", &predicted, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+}
+
+/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by "update" after the next boot. */
+static char *
+next_state(Bed *bed, gboolean with_pcr_2)
+{
+    const CvsPcrSelection selection = {CVS_SHA256, 1u << 0 | 1u << 2 | 1u << 7};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *hex[3] = {NULL};
+    CvsPcrValues values;
+    guint8 both[64];
+
+    g_assert_true(cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error));
+    memcpy(both, values.value[7], 32);
+    cvs_hash_bytes(CVS_SHA256, "update", strlen("update"), both + 32);
+    cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
+    hex[0] = cvs_hex_encode(values.value[0], 32);
+    hex[1] = cvs_hex_encode(values.value[2], 32);
+    hex[2] = cvs_hex_encode(values.value[7], 32);
+    return with_pcr_2 ? g_strdup_printf("{\"pcrs\":{\"sha256\":{\"0\":\"%s\",\"2\":\"%s\",\"7\":"
+                                        "\"%s\"}}}",
+                                        hex[0], hex[1], hex[2])
+                      : g_strdup_printf("{\"pcrs\":{\"sha256\":{\"0\":\"%s\",\"7\":\"%s\"}}}",
+                                        hex[0], hex[2]);
+}
+
+static GError *
+reseal(Bed *bed, const CvsPredicted *to, const CvsSecret *pin)
+{
+    const CvsResealOptions options = {.to = to, .pin = pin};
+    GError *error = NULL;
+
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    return error;
+}
+
+static guint
+count_slots(Bed *bed)
+{
+    g_autoptr(CvsKeyFile) key = cvs_store_load(bed->store, &bed->owner, "db", NULL);
+
+    return cvs_key_file_get_n_slots(key);
+}
+
+/* The present state opens the key until the new one has; then the former does so no more. */
+static void
+test_ahead(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+    const CvsSealOptions options = {.pin = pin};
+
+    bed_seal(bed, "db", &options);
+    error = reseal(bed, &predicted, pin);
+    g_assert_no_error(error);
+    g_assert_cmpuint(count_slots(bed), ==, 2);
+    bed_assert_opens(bed, "db", pin);
+    bed_assert_opens(bed, "db", pin);
+    g_assert_cmpuint(count_slots(bed), ==, 2);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PIN_REQUIRED);
+    g_clear_error(&error);
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_assert_opens(bed, "db", pin);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+    test_tpm_extend(bed->test_tpm, 7, "other");
+    error = bed_assert_refused(bed, "db", pin, CVS_ERROR_PCR_MISMATCH);
+    /* The values that were predicted explain what differs. */
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PCR_DIFFERS), ==, 1);
+}
+
+/* Again and again before the update: the file does not grow. */
+static void
+test_again(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+
+    bed_seal(bed, "db", NULL);
+    for (guint i = 0; i < 4; i++) {
+        g_autoptr(GError) error = reseal(bed, &predicted, NULL);
+
+        g_assert_no_error(error);
+        g_assert_cmpuint(count_slots(bed), <=, 3);
+        bed_assert_opens(bed, "db", NULL);
+    }
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+}
+
+/* A prediction that does not come true leaves the key as it was. */
+static void
+test_wrong(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+
+    predicted.sha256.value[0][0] ^= 1;
+    bed_seal(bed, "db", NULL);
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+    bed_assert_opens(bed, "db", NULL);
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+}
+
+static void
+test_missing_register(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, FALSE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "db", NULL);
+    error = reseal(bed, &predicted, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_REGISTER_NOT_PREDICTED), ==, 1);
+    g_assert_nonnull(strstr(error->message, "--keep-others"));
+    g_clear_error(&error);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+
+    predicted.keep_others = TRUE;
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_assert_opens(bed, "db", NULL);
+    test_tpm_extend(bed->test_tpm, 2, "other");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+}
+
+/* Nobody seals to nothing by predicting it; and the key must open now. */
+static void
+test_refused(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    CvsPredicted zero = predicted;
+    g_autoptr(GError) error = NULL;
+
+    memset(zero.sha256.value[2], 0, 32);
+    bed_seal(bed, "db", NULL);
+    error = reseal(bed, &zero, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_PCR_UNMEASURED);
+    g_clear_error(&error);
+    test_tpm_extend(bed->test_tpm, 0, "tampered");
+    error = reseal(bed, &predicted, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_PCR_MISMATCH);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+}
+
+static void
+test_rtmrs(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+    const CvsSealOptions options = {.rtmrs = 1u << 0 | 1u << 1};
+
+    bed_attest(bed, "tdx");
+    bed_seal(bed, "db", &options);
+    error = reseal(bed, &predicted, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_REGISTER_NOT_PREDICTED), ==, 2);
+    g_clear_error(&error);
+    predicted.rtmrs = 1u << 0;
+    memset(predicted.rtmr[0], 0x77, CVS_TD_MR_SIZE);
+    predicted.keep_others = TRUE;
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+    bed_assert_opens(bed, "db", NULL);
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_REGISTER_MISMATCH);
+    memset(bed->rtmr[0], 0x77, CVS_TD_MR_SIZE);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* What is proven of an object that cannot be unsealed: that it loads, and under which policy. */
+static void
+test_check_sealed(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsPolicy) policy = cvs_policy_new();
+    g_autoptr(CvsPolicy) other = cvs_policy_new();
+    g_autoptr(CvsSecret) secret = bed_secret("0123456789abcdef0123456789abcdef");
+    const CvsPcrSelection selection = {CVS_SHA256, 1u << 7};
+    g_auto(CvsSealedObject) object = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree guint8 *bytes = NULL;
+    gsize size = 0;
+
+    cvs_policy_add_pcr(policy, &selection, (const guint8[32]){1});
+    cvs_policy_add_pcr(other, &selection, (const guint8[32]){2});
+    g_assert_true(cvs_tpm_seal(bed->tpm, policy, secret, NULL, &object, &error));
+    g_assert_true(cvs_tpm_check_sealed(bed->tpm, policy, &object, &error));
+    g_assert_no_error(error);
+    g_assert_false(cvs_tpm_check_sealed(bed->tpm, other, &object, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_POLICY_DIFFERS));
+    g_clear_error(&error);
+
+    bytes = g_memdup2(g_bytes_get_data(object.private_area, &size),
+                      g_bytes_get_size(object.private_area));
+    bytes[g_bytes_get_size(object.private_area) - 1] ^= 1;
+    size = g_bytes_get_size(object.private_area);
+    g_bytes_unref(object.private_area);
+    object.private_area = g_bytes_new(bytes, size);
+    g_assert_false(cvs_tpm_check_sealed(bed->tpm, policy, &object, &error));
+    g_assert_nonnull(error);
+    g_clear_error(&error);
+    bed_replace_tpm(bed, 1);
+    g_assert_false(cvs_tpm_check_sealed(bed->tpm, policy, &object, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TPM_REPLACED);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/release/predicted/json", test_json);
+    g_test_add_func("/release/predicted/bad-json", test_bad_json);
+    g_test_add_func("/release/predicted/log", test_log);
+    g_test_add_func("/release/predicted/ahead", test_ahead);
+    g_test_add_func("/release/predicted/again", test_again);
+    g_test_add_func("/release/predicted/wrong", test_wrong);
+    g_test_add_func("/release/predicted/missing-register", test_missing_register);
+    g_test_add_func("/release/predicted/refused", test_refused);
+    g_test_add_func("/release/predicted/rtmrs", test_rtmrs);
+    g_test_add_func("/release/predicted/check-sealed", test_check_sealed);
+    return g_test_run();
+}
