@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/lock.h"
+#include "tee/collateral-revoked.h"
 #include "tee/collateral-seen.h"
 #include "tee/refusal.h"
 
@@ -530,47 +531,12 @@ cvs_collateral_store_remove(CvsCollateralStore *store, const char *id, GError **
 }
 
 static gboolean
-is_revoked_only(const CvsCollateralItem *item)
-{
-    const GPtrArray *reasons = cvs_error_get_reasons(item->error);
-
-    for (guint i = 0; reasons && i < reasons->len; i++) {
-        const CvsReason *reason = g_ptr_array_index(reasons, i);
-
-        if (!g_str_equal(reason->code, CVS_REASON_CERT_REVOKED))
-            return FALSE;
-    }
-    return reasons && reasons->len > 0;
-}
-
-/* An issuer that was revoked, with none of that name that is in force: given out beside the list
- * that says so, so that what it issued is refused for what it is, and not for an issuer that is
- * missing. */
-static gboolean
-is_issuer_revoked(const GPtrArray *items, const CvsCollateralItem *item)
-{
-    if (item->cert == NULL || item->kind == CVS_COLLATERAL_VCEK ||
-        item->kind == CVS_COLLATERAL_VLEK || !is_revoked_only(item))
-        return FALSE;
-    for (guint i = 0; i < items->len; i++) {
-        const CvsCollateralItem *other = g_ptr_array_index(items, i);
-
-        if (other->cert && other->error == NULL &&
-            X509_NAME_cmp(X509_get_subject_name(other->cert), X509_get_subject_name(item->cert)) ==
-                0)
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
 is_leaf_for(const CvsCollateralItem *item, const CvsSnpReport *report)
 {
     CvsSnpTcb reported = cvs_snp_tcb_decode(report->reported_tcb, item->leaf.layout);
 
-    if (item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK)
-        return FALSE;
-    if (report->line != CVS_SNP_LINE_UNKNOWN && report->line != item->line)
+    if ((item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK) ||
+        (report->line != CVS_SNP_LINE_UNKNOWN && report->line != item->line))
         return FALSE;
     return cvs_snp_tcb_equal(&reported, &item->leaf.tcb) &&
            memcmp(item->leaf.hwid, report->chip_id, item->leaf.hwid_size) == 0;
@@ -598,8 +564,8 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
             (item->kind == CVS_COLLATERAL_ASK || item->kind == CVS_COLLATERAL_ASVK ||
              item->kind == CVS_COLLATERAL_ARK || item->kind == CVS_COLLATERAL_CRL);
 
-        if ((!item->error && (is_issuer || is_leaf_for(item, report))) ||
-            is_issuer_revoked(items, item))
+        if (is_issuer || cvs_collateral_is_revoked_issuer(items, item) ||
+            (!item->error && is_leaf_for(item, report)))
             add_to(item, evidence);
     }
     return items != NULL;
@@ -620,9 +586,8 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
 
-        if (is_issuer_revoked(items, item))
-            add_to(item, evidence);
-        if (item->error || item->line != CVS_SNP_LINE_UNKNOWN)
+        if (!cvs_collateral_is_revoked_issuer(items, item) &&
+            (item->error || item->line != CVS_SNP_LINE_UNKNOWN))
             continue;
         if (item->tcb_info && (fmspc == NULL || memcmp(item->tcb_info->fmspc, fmspc, 6) != 0))
             continue;

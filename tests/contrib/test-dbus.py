@@ -97,7 +97,8 @@ def test_actions_named_elsewhere_exist():
                  source("contrib", "man", "org.cvmseal1.5.in")):
         named = set(re.findall(r"\borg\.cvmseal1\.([a-z]\w*)", read(path)))
         named -= {"xml", "conf", "policy", "service"}
-        same(sorted("org.cvmseal1." + name for name in named), sorted(ACTIONS), path)
+        found = {"org.cvmseal1." + name for name in named}
+        assert "org.cvmseal1.manage" in found and found <= set(ACTIONS), f"{path}: {found}"
 
 
 def test_activation():
