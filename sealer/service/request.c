@@ -185,6 +185,13 @@ await_answer(Request *request)
 }
 
 static void
+refuse_to_wait(Request *request)
+{
+    fail(request,
+         g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
+}
+
+static void
 try_again(Request *request)
 {
     g_clear_error(&request->op.error);
@@ -199,9 +206,12 @@ on_worked(gpointer data)
 
     if (request->properties)
         cvs_manager_set_properties(service, g_steal_pointer(&request->properties));
-    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY) ||
-        service->stopping) {
+    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
         finish(request);
+        return;
+    }
+    if (service->stopping) {
+        refuse_to_wait(request);
         return;
     }
     if (request->patient_until == 0)
