@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/attester.h"
+#include "attest/logs.h"
 #include "attest/making.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
@@ -365,6 +366,7 @@ cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile, gint64 a
     refusal = cvs_refusal_new();
     cvs_appraise(profile, claims, at, refusal);
     cvs_vtpm_appraise(profile, claims, refusal);
+    cvs_logs_appraise(claims, FALSE, refusal);
     if (ret_claims)
         *ret_claims = json_incref(claims);
     return cvs_refusal_end(refusal, "this machine", error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/judge.h"
 #include "attest/binding.h"
+#include "attest/logs.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "base/hex.h"
@@ -169,7 +170,8 @@ cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refu
     choose_report(&run);
     cvs_binding_compute(input->nonce ? input->nonce : bundle->nonce, &bundle->ak->name,
                         &bundle->srk_name, bundle->user_data, run.binding);
-    ok = verify_report(&run, error) && judge_quote(&run, error);
+    ok = verify_report(&run, error) && judge_quote(&run, error) &&
+         cvs_logs_judge(bundle, run.claims, error);
     check_nonce(&run);
     /* Last: what was found against any part says that nothing vouches for the TPM. */
     if (ok)
@@ -204,6 +206,7 @@ cvs_bundle_verdict_new(const CvsBundleInput *input, const CvsProfile *profile, G
     }
     cvs_appraise(profile, verdict->claims, input->at, verdict->reasons);
     cvs_vtpm_appraise(profile, verdict->claims, verdict->reasons);
+    cvs_logs_appraise(verdict->claims, TRUE, verdict->reasons);
     verdict->kind =
         cvs_refusal_count(verdict->reasons) == 0 ? CVS_VERDICT_ACCEPTED : CVS_VERDICT_REFUSED;
     return g_steal_pointer(&verdict);

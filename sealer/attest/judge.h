@@ -29,11 +29,14 @@ typedef struct {
  *   NonceMismatch   the bundle says another nonce than was asked with
  *   QuoteMismatch   a TDREPORT that is not of the TD quote
  *
+ * What logs the bundle has say of the registers are claims (attest/logs.h).
+ *
  * FALSE: a part is malformed. ret_claims is set either way. */
 gboolean cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refusal,
                            GError **error);
 
-/* The same and the profile's judgement: the claims by cvs_appraise() and cvs_vtpm_appraise(). NULL
+/* The same and the judgement of profile and logs: the claims by cvs_appraise(), cvs_vtpm_appraise()
+ * and cvs_logs_appraise(). NULL
  * with the store's error. */
 CvsVerdict *cvs_bundle_verdict_new(const CvsBundleInput *input, const CvsProfile *profile,
                                    GError **error);

@@ -2,6 +2,7 @@
 #include "attest/making.h"
 #include "attest/binding.h"
 #include "attest/judge.h"
+#include "attest/logs.h"
 #include "attest/svsm-manifest.h"
 #include "base/error.h"
 #include "tee/hcl-report.h"
@@ -429,6 +430,8 @@ quote(CvsMaking *making, GError **error)
     guint8 nonce[CVS_BINDING_QUOTE_NONCE_SIZE];
     CvsQuoteFacts facts = {0};
 
+    /* Before the registers are quoted, so that these have all that the logs have. */
+    cvs_logs_collect(cvs_tee_source_paths(making->config->source), bundle);
     cvs_binding_quote_nonce(making->binding, bundle->hcl ? bundle->hcl : bundle->report, nonce);
     return cvs_tpm_quote(making->config->tpm, making->ak_handle, bundle->ak, &making->selection,
                          nonce, sizeof nonce, &bundle->quote, &facts, error);

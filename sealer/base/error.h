@@ -210,6 +210,9 @@ typedef enum {
     X(EVENT_ORDER, "EventOrder", "the same was measured, in another order")                        \
     X(EVENT_UNRECORDED, "EventUnrecorded", "something was measured of which no log has a record")  \
     X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")    \
+    X(LOGS_DIFFER, "LogsDiffer", "the logs of TPM and TD do not tell of the same boot")            \
+    X(LOG_CONTRADICTS, "LogContradicts",                                                           \
+      "the event log does not lead to a register of the firmware")                                 \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \

@@ -13,7 +13,7 @@ from tap import Skip, build, call, main, read, same
 
 COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
-COMMANDS = ["attest", "collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "report", "reseal",
+COMMANDS = ["attest", "collateral", "eventlog", "explain", "generate", "list", "measure", "recover", "remove", "report", "reseal",
             "seal", "show", "status", "unseal", "verify", "verify-report"]
 COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
