@@ -36,9 +36,12 @@ struct _CvsAttester {
     gint64 made_at;  /* seconds since 1970, as the caller had them */
     CvsClock seen;   /* the TPM's clock then, or since */
     Collected collected;
-    GError *failure;  /* why there is none; NULL: not tried, or not just now */
-    gint64 failed_at; /* on the clock */
+    CvsPcrValues pcrs;
+    GError *failure;     /* of the last attempt; NULL: it did not fail, or there was none */
+    gint64 failed_until; /* on the clock: until then calls get it too */
     Collected failed_with;
+    gint64 renewed_at; /* on the clock; 0: never */
+    guint change;
 };
 
 CvsAttester *
@@ -79,6 +82,36 @@ cvs_attester_refresh(CvsAttester *attester)
     g_clear_pointer(&attester->claims, json_decref);
     g_clear_pointer(&attester->making, cvs_making_free);
     g_clear_error(&attester->failure);
+    attester->change++;
+}
+
+gboolean
+cvs_attester_renew(CvsAttester *attester, GError **error)
+{
+    gint64 now = attester->clock.now(attester->clock.data);
+
+    if (attester->renewed_at > 0 && now < attester->renewed_at + CVS_ATTESTER_FAILURE_US) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BUSY,
+                            "the attestation was renewed a moment ago, and TEE and host bear only "
+                            "so many requests: try again in some seconds");
+        return FALSE;
+    }
+    attester->renewed_at = now;
+    cvs_attester_refresh(attester);
+    return TRUE;
+}
+
+CvsAttesterState
+cvs_attester_look(const CvsAttester *attester)
+{
+    return (CvsAttesterState){
+        .change = attester->change,
+        .test_roots = cvs_snp_roots_have_test(attester->config.snp_roots),
+        .under_way = attester->making != NULL,
+        .claims = attester->claims,
+        .pcrs = attester->claims ? &attester->pcrs : NULL,
+        .failure = attester->failure,
+    };
 }
 
 static Collected
@@ -151,25 +184,27 @@ has_just_failed(const CvsAttester *attester, GError **error)
 {
     gint64 now = attester->clock.now(attester->clock.data);
 
-    if (attester->failure == NULL || now >= attester->failed_at + CVS_ATTESTER_FAILURE_US ||
+    if (attester->failure == NULL || now >= attester->failed_until ||
         !is_collected(attester, &attester->failed_with))
         return FALSE;
     g_propagate_error(error, g_error_copy(attester->failure));
     return TRUE;
 }
 
-/* One that is told of what is back; the others have to ask again in any case. */
+/* Where threads ask, others are to be let be by one that fails. What fails in the TPM costs nobody
+ * else's time. */
 static void
 keep_failure(CvsAttester *attester, const GError *failure)
 {
+    gboolean counts = attester->config.back && cvs_making_has_asked(attester->making) &&
+                      !g_error_matches(failure, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+
     g_clear_error(&attester->failure);
-    /* What fails in the TPM costs nobody else's time. */
-    if (attester->config.back == NULL || !cvs_making_has_asked(attester->making) ||
-        g_error_matches(failure, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE))
-        return;
     attester->failure = g_error_copy(failure);
-    attester->failed_at = attester->clock.now(attester->clock.data);
+    attester->failed_until =
+        counts ? attester->clock.now(attester->clock.data) + CVS_ATTESTER_FAILURE_US : G_MININT64;
     attester->failed_with = attester->collected_before;
+    attester->change++;
 }
 
 static gboolean
@@ -194,6 +229,7 @@ begin(CvsAttester *attester, gint64 at, GError **error)
         nonce = g_bytes_new(random, sizeof random);
     attester->making =
         cvs_making_new(&attester->config, &attester->out, nonce, NULL, &selection, at);
+    attester->change++;
     return TRUE;
 }
 
@@ -240,6 +276,8 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
         return FALSE;
     }
     g_clear_error(&attester->failure);
+    attester->change++;
+    attester->pcrs = cvs_making_bundle(attester->making)->quote.values;
     attester->made_at = cvs_making_at(attester->making);
     attester->seen = attester->before;
     attester->collected = attester->collected_before;
@@ -269,14 +307,13 @@ is_tdx(const CvsAttester *attester)
 
 /* Of this TD, which was attested. */
 static gboolean
-read_td(CvsAttester *attester, CvsTdBody *ret_body, GError **error)
+read_td(CvsAttester *attester, CvsTdBody *ret_body, gboolean *ret_late, GError **error)
 {
     const char *wanted = json_string_value(json_object_get(attester->claims, "tee.measurement"));
     g_autofree char *seen = NULL;
-    gboolean late = FALSE;
     GError *refusal = NULL;
 
-    if (!cvs_tee_source_read_td(attester->config.source, ret_body, &late, error))
+    if (!cvs_tee_source_read_td(attester->config.source, ret_body, ret_late, error))
         return FALSE;
     seen = cvs_hex_encode(ret_body->mr_td, sizeof ret_body->mr_td);
     if (wanted == NULL || g_str_equal(seen, wanted))
@@ -293,8 +330,9 @@ gboolean
 cvs_attester_read_rtmrs(CvsAttester *attester, guint8 ret_rtmr[static 4][48], GError **error)
 {
     CvsTdBody body = {0};
+    gboolean late = FALSE;
 
-    if (!read_td(attester, &body, error))
+    if (!read_td(attester, &body, &late, error))
         return FALSE;
     memcpy(ret_rtmr, body.rtmr, sizeof body.rtmr);
     return TRUE;
@@ -304,11 +342,11 @@ static gboolean
 set_registers(CvsAttester *attester, json_t *claims, GError **error)
 {
     CvsTdBody body = {0};
-    gboolean used = FALSE;
+    gboolean used = FALSE, late = FALSE;
 
     if (!is_tdx(attester))
         return TRUE;
-    if (!read_td(attester, &body, error))
+    if (!read_td(attester, &body, &late, error))
         return FALSE;
     for (guint i = 0; i < 4; i++) {
         g_autofree char *claim = g_strdup_printf("tee.rtmr%u", i);
@@ -318,6 +356,7 @@ set_registers(CvsAttester *attester, json_t *claims, GError **error)
             used |= body.rtmr[i][j] != 0;
     }
     cvs_claims_set_bool(claims, "tee.rtmrs_used", used);
+    cvs_claims_set_bool(claims, "tee.rtmrs_late", late);
     return TRUE;
 }
 

@@ -82,6 +82,20 @@ gboolean cvs_attester_read_rtmrs(CvsAttester *attester, guint8 ret_rtmr[static 4
  * not count any more, but has to end first. */
 void cvs_attester_refresh(CvsAttester *attester);
 
+/* The same at most once in CVS_ATTESTER_FAILURE_US, else Busy. */
+gboolean cvs_attester_renew(CvsAttester *attester, GError **error);
+
+/* What is known now, which asks nobody. */
+typedef struct {
+    guint change;        /* another number after each change */
+    gboolean test_roots; /* roots that are not the vendors' are taken */
+    gboolean under_way;
+    const json_t *claims; /* of the attestation; NULL: there is none. Borrowed, as what follows */
+    const CvsPcrValues *pcrs; /* that were quoted with it */
+    const GError *failure;    /* of the last attempt; NULL: it did not fail, or there was none */
+} CvsAttesterState;
+CvsAttesterState cvs_attester_look(const CvsAttester *attester);
+
 typedef struct _CvsMaking CvsMaking;
 
 /* Evidence for somebody else: a report made now, for this nonce (1 to CVS_BUNDLE_NONCE_MAX bytes)

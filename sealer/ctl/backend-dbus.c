@@ -143,12 +143,13 @@ dbus_call(Dbus *dbus, const char *interface, const char *method, GVariant *body,
     return g_steal_pointer(&reply);
 }
 
-/* What most methods are: a name and options. */
+/* What most methods are: a name (NULL: none) and options. */
 static GDBusMessage *
 call_with_name(Dbus *dbus, Call *call, const char *method, const char *name, const char *reply_type,
                GError **error)
 {
-    GVariant *body = g_variant_new("(sa{sv})", name, &call->options);
+    GVariant *body = name ? g_variant_new("(sa{sv})", name, &call->options)
+                          : g_variant_new("(a{sv})", &call->options);
 
     return dbus_call(dbus, INTERFACE, method, body, call->fds, reply_type, error);
 }
@@ -390,8 +391,7 @@ list_page(Dbus *dbus, const char *owner, GPtrArray *list, char **next, GError **
         g_variant_builder_add(&call.options, "{sv}", "all", g_variant_new_boolean(TRUE));
     if (after)
         g_variant_builder_add(&call.options, "{sv}", "after", g_variant_new_string(after));
-    reply = dbus_call(dbus, INTERFACE, "List", g_variant_new("(a{sv})", &call.options), NULL,
-                      "(aa{sv}s)", error);
+    reply = call_with_name(dbus, &call, "List", NULL, "(aa{sv}s)", error);
     if (reply == NULL)
         return FALSE;
     g_variant_get(g_dbus_message_get_body(reply), "(@aa{sv}&s)", &keys, &place);
@@ -519,8 +519,7 @@ dbus_status(CvsBackend *backend, GError **error)
     if (version == NULL)
         return NULL;
     call_init(&call, NULL);
-    reply = dbus_call(dbus, INTERFACE, "Status", g_variant_new("(a{sv})", &call.options), NULL,
-                      "(a{sv})", error);
+    reply = call_with_name(dbus, &call, "Status", NULL, "(a{sv})", error);
     if (reply == NULL)
         return NULL;
     g_free(info->server);
@@ -544,6 +543,17 @@ dbus_status(CvsBackend *backend, GError **error)
     return g_steal_pointer(&info);
 }
 
+static gboolean
+dbus_refresh(CvsBackend *backend, GError **error)
+{
+    g_auto(Call) call = {0};
+    g_autoptr(GDBusMessage) reply = NULL;
+
+    call_init(&call, NULL);
+    reply = call_with_name((Dbus *)backend, &call, "Refresh", NULL, "()", error);
+    return reply != NULL;
+}
+
 static const CvsBackendClass dbus_class = {
     .free = dbus_free,
     .seal = dbus_seal,
@@ -555,6 +565,7 @@ static const CvsBackendClass dbus_class = {
     .reseal = dbus_reseal,
     .remove = dbus_remove,
     .status = dbus_status,
+    .refresh = dbus_refresh,
 };
 
 CvsBackend *

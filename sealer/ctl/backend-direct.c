@@ -333,6 +333,15 @@ direct_status(CvsBackend *backend, GError **error)
     return g_steal_pointer(&info);
 }
 
+static gboolean
+direct_refresh(CvsBackend *backend, GError **error)
+{
+    g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                        "--refresh is for the daemon: with --direct each command makes an "
+                        "attestation of its own");
+    return FALSE;
+}
+
 static const CvsBackendClass direct_class = {
     .free = direct_free,
     .seal = direct_seal,
@@ -344,6 +353,7 @@ static const CvsBackendClass direct_class = {
     .reseal = direct_reseal,
     .remove = direct_remove,
     .status = direct_status,
+    .refresh = direct_refresh,
 };
 
 static void

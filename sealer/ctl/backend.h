@@ -111,6 +111,8 @@ typedef struct {
                        const CvsResealRequest *request, GError **error);
     gboolean (*remove)(CvsBackend *backend, const char *owner, const char *name, GError **error);
     CvsStatusInfo *(*status)(CvsBackend *backend, GError **error);
+    /* Has the daemon attest the machine anew; InvalidArgument where there is none to keep it. */
+    gboolean (*refresh)(CvsBackend *backend, GError **error);
 } CvsBackendClass;
 
 /* First member of each backend. */

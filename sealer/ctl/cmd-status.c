@@ -4,6 +4,14 @@
 #include "ctl/progress.h"
 #include "ctl/view.h"
 
+static gboolean refresh;
+
+static const GOptionEntry entries[] = {
+    {"refresh", 0, 0, G_OPTION_ARG_NONE, &refresh, "Have the daemon attest the machine anew first",
+     NULL},
+    {NULL},
+};
+
 static json_t *
 to_json(const CvsStatusInfo *info)
 {
@@ -43,7 +51,11 @@ run(CvsCli *cli, char **words, GError **error)
     cli->doing = g_strdup("show the status");
     if (!cvs_cli_get_backend(cli, error))
         return FALSE;
-    progress = cvs_progress_start("Asking the TPM");
+    progress = cvs_progress_start(refresh ? "Asking TEE and TPM" : "Asking the TPM");
+    if (refresh && !cli->backend->class->refresh(cli->backend, error)) {
+        cvs_progress_silence(progress);
+        return FALSE;
+    }
     info = cli->backend->class->status(cli->backend, error);
     cvs_progress_silence(progress);
     if (info == NULL)
@@ -66,6 +78,7 @@ const CvsCommand cvs_cmd_status = {
             .program = "cvmseal status",
             .summary = "Show daemon and TPM, and what keys are bound to",
             .description = "Exit code 1 if the TPM is not available.\n",
+            .entries = entries,
         },
     .run = run,
 };

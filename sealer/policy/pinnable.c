@@ -42,9 +42,16 @@ static const struct {
 
 /* Whole numbers that only rise as long as nobody turns firmware or collateral back. */
 static const char *const floors[] = {
-    "tee.guest_svn",        "tee.tcb.reported.fmc", "tee.tcb.reported.bootloader",
-    "tee.tcb.reported.tee", "tee.tcb.reported.snp", "tee.tcb.reported.microcode",
-    "tee.tcb.date",         "tee.tcb.evaluation",
+    "tee.guest_svn",
+    "tee.tcb.reported.fmc",
+    "tee.tcb.reported.bootloader",
+    "tee.tcb.reported.tee",
+    "tee.tcb.reported.snp",
+    "tee.tcb.reported.microcode",
+    "tee.tcb.date",
+    "tee.tcb.evaluation",
+    "tee.pck.crl.this_update",
+    "tee.root.crl.this_update",
 };
 
 gboolean

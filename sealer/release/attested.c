@@ -61,6 +61,9 @@ cvs_attested_appraise(CvsAttested *attested, const CvsProfile *profile, json_t *
         attested->failure = no_attester(profile);
     if (attested->failure == NULL) {
         accepted = attester->appraise(attester->data, profile, &claims, &local);
+        if (local == NULL && (!accepted || claims == NULL))
+            g_set_error_literal(&local, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                                "the attestation was refused, and nothing says why");
         if (claims == NULL)
             attested->failure = not_attested(local);
     }
@@ -70,7 +73,7 @@ cvs_attested_appraise(CvsAttested *attested, const CvsProfile *profile, json_t *
         return FALSE;
     }
     *ret_claims = g_steal_pointer(&claims);
-    if (accepted)
+    if (accepted && local == NULL)
         return TRUE;
     g_propagate_prefixed_error(error, g_steal_pointer(&local), "profile %s: ", profile->name);
     return FALSE;
@@ -94,7 +97,7 @@ floor_reason(const char *name)
         return CVS_REASON_GUEST_SVN_TOO_LOW;
     if (g_str_equal(name, "tee.tcb.date"))
         return CVS_REASON_TCB_DATE_TOO_OLD;
-    if (g_str_equal(name, "tee.tcb.evaluation"))
+    if (g_str_equal(name, "tee.tcb.evaluation") || g_str_has_suffix(name, ".crl.this_update"))
         return CVS_REASON_COLLATERAL_ROLLBACK;
     return CVS_REASON_TCB_BELOW_FLOOR;
 }

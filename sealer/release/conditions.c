@@ -122,10 +122,16 @@ check_key(const CvsProfile *profile, const CvsTpm2Slot *slot, GError **error)
     return TRUE;
 }
 
-/* Takes the next error, if there is one: the first stands, with the reasons of all. */
+/* Takes the next error, if there is one: the first stands, with the reasons of all. What does not
+ * hold refuses, whether or not somebody said why. */
 static void
-collect(GError **refusal, GError **next)
+collect(GError **refusal, gboolean holds, GError **next)
 {
+    if (!holds && *next == NULL) {
+        *next = g_error_new_literal(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                                    "a condition does not hold, and nothing says why");
+        cvs_error_add_reason(*next, CVS_REASON_NOT_ATTESTED, NULL, NULL, "%s", (*next)->message);
+    }
     if (*next == NULL)
         return;
     if (*refusal == NULL) {
@@ -150,11 +156,11 @@ static void
 collect_own(CvsAttested *attested, const CvsTpm2Slot *slot, const json_t *claims, GError **refusal)
 {
     GError *next = NULL;
+    gboolean holds = cvs_attested_check_claims(&slot->conditions, claims, &next);
 
-    (void)cvs_attested_check_claims(&slot->conditions, claims, &next);
-    collect(refusal, &next);
-    (void)cvs_attested_check_rtmrs(attested, &slot->conditions, &next);
-    collect(refusal, &next);
+    collect(refusal, holds, &next);
+    holds = cvs_attested_check_rtmrs(attested, &slot->conditions, &next);
+    collect(refusal, holds, &next);
 }
 
 gboolean
@@ -164,15 +170,16 @@ cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError
     g_autoptr(json_t) claims = NULL;
     g_autoptr(GError) refusal = NULL;
     GError *next = NULL;
+    gboolean holds = FALSE;
 
     if (profile == NULL)
         return FALSE;
     if (cvs_attested_is_needed(profile, &slot->conditions)) {
-        (void)cvs_attested_appraise(attested, profile, &claims, &next);
-        collect(&refusal, &next);
+        holds = cvs_attested_appraise(attested, profile, &claims, &next) && claims;
+        collect(&refusal, holds, &next);
     }
-    (void)check_key(profile, slot, &next);
-    collect(&refusal, &next);
+    holds = check_key(profile, slot, &next);
+    collect(&refusal, holds, &next);
     if (claims)
         collect_own(attested, slot, claims, &refusal);
     return end(&refusal, error);
@@ -198,8 +205,13 @@ cvs_conditions_check_own(CvsAttested *attested, const CvsTpm2Slot *slot, GError 
     profile = load_profile(attested->release, slot->profile, error);
     if (profile == NULL)
         return FALSE;
-    if (!cvs_attested_appraise(attested, profile, &claims, &refusal) && claims == NULL)
+    (void)cvs_attested_appraise(attested, profile, &claims, &refusal);
+    if (claims == NULL) {
+        GError *next = g_steal_pointer(&refusal);
+
+        collect(&refusal, FALSE, &next);
         return end(&refusal, error);
+    }
     g_clear_error(&refusal);
     collect_own(attested, slot, claims, &refusal);
     return end(&refusal, error);

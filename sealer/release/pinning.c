@@ -161,6 +161,9 @@ pin_all(CvsAttested *attested, const CvsProfile *profile, const CvsPinning *pinn
         GError **error)
 {
     static const char *const always[] = {"tee.type", "tee.policy.debug", "vtpm.kind"};
+    /* What an old one would know less of. All of Intel's lists have the number 1. */
+    static const char *const collateral[] = {"tee.tcb.evaluation", "tee.pck.crl.this_update",
+                                             "tee.root.crl.this_update"};
     g_autoptr(json_t) claims = NULL;
 
     if (!cvs_attested_appraise(attested, profile, &claims, error) ||
@@ -168,7 +171,8 @@ pin_all(CvsAttested *attested, const CvsProfile *profile, const CvsPinning *pinn
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(always); i++)
         (void)cvs_slot_conditions_pin(conditions, always[i], claims);
-    (void)cvs_slot_conditions_raise(conditions, "tee.tcb.evaluation", claims);
+    for (gsize i = 0; i < G_N_ELEMENTS(collateral); i++)
+        (void)cvs_slot_conditions_raise(conditions, collateral[i], claims);
     if (former ? !pin_former(former, claims, conditions, error)
                : !pin_named(profile, pinning, claims, conditions, error))
         return FALSE;

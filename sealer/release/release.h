@@ -74,10 +74,10 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
  * first: the present profile accepts the TEE and the slot, the slot's own conditions hold, the
  * TPM's policy holds, the KEK opens the slot. The
  * error is that of the newest slot, with the reasons of all. A wrong PIN and
- * a TPM that fails end the search, and theirs is the error. A slot that is not the key's own does
- * not keep another from opening, and is named in a warning (SlotForged). When the newest of the
- * key's own slots opens, all other tpm2 slots are dropped from the file (best effort: a disk that
- * cannot be written to does not stop a release). */
+ * a TPM that fails when it is to unseal end the search, and theirs is the error. A slot that is not
+ * the key's own does not keep another from opening, and is named in a warning (SlotForged). When
+ * the newest of the key's own slots opens, all other tpm2 slots are dropped from the file (best
+ * effort: a disk that cannot be written to does not stop a release). */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 

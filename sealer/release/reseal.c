@@ -44,16 +44,18 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
     for (guint i = 0; i < order->len; i++) {
         guint index = g_array_index(order, guint, i);
         g_autoptr(GError) local = NULL;
+        gboolean holds =
+            cvs_conditions_check_own(attested, cvs_key_file_get_tpm2_slot(key, index), &local);
         gboolean final = FALSE;
 
-        if (cvs_conditions_check_own(attested, cvs_key_file_get_tpm2_slot(key, index), &local) &&
+        if (holds &&
             check_authorized(attested->release, cvs_key_file_get_tpm2_slot(key, index), options,
                              &local) &&
             cvs_slot_open(attested->release, key, index, options->pin, &local)) {
             *ret_slot = index;
             return TRUE;
         }
-        final = cvs_slot_error_is_final(local);
+        final = holds && cvs_slot_error_is_final(local);
         if (final)
             g_clear_error(&refusal);
         if (refusal == NULL)

@@ -45,11 +45,11 @@ drop_superseded(const CvsRelease *release, CvsKeyFile *key, guint opened)
 /* The first error stands, with the reasons of the others added: the newest slot is the one that was
  * meant to open. But one that ends the search says more than what came before it. */
 static void
-collect(GError **first, GError *next)
+collect(GError **first, GError *next, gboolean final)
 {
     const GPtrArray *reasons = NULL;
 
-    if (cvs_slot_error_is_final(next))
+    if (final)
         g_clear_error(first);
     if (*first == NULL) {
         *first = next;
@@ -85,9 +85,10 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
         const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
         g_autoptr(CvsSecret) secret = NULL;
         GError *local = NULL;
+        gboolean holds = cvs_conditions_check_slot(&attested, slot, &local);
         gboolean final = FALSE;
 
-        if (!cvs_conditions_check_slot(&attested, slot, &local))
+        if (!holds)
             cvs_state_explain_rtmrs(&attested, key, slot, local, NULL);
         else if (cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
@@ -96,8 +97,9 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
                 drop_superseded(release, key, index);
             return g_steal_pointer(&secret);
         }
-        final = cvs_slot_error_is_final(local);
-        collect(&refusal, local);
+        /* What an attestation failed by is nothing to a slot that needs none. */
+        final = holds && cvs_slot_error_is_final(local);
+        collect(&refusal, local, final);
         if (final)
             break;
     }

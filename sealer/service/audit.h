@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One structured journal record for each thing done with a key, and for each refusal
- * (systemd.journal-fields(7), sent by systemd's "Native Journal Protocol"). Fields:
+/* One structured journal record for each thing done with a key or the attestation, and for each
+ * refusal (systemd.journal-fields(7), sent by systemd's "Native Journal Protocol"). Fields:
  *
  *   MESSAGE_ID            one of those below
  *   MESSAGE PRIORITY SYSLOG_IDENTIFIER
@@ -25,6 +25,8 @@
 #define CVS_AUDIT_RELEASED "2141e916a413400782bbf247551a807b"
 #define CVS_AUDIT_RESEALED "b2e4365ea5e44bf39f30ac19221cc64c"
 #define CVS_AUDIT_REMOVED "787d60e5bd2f41edba0639c8ac35b9a5"
+#define CVS_AUDIT_ATTESTED "b88130901e6a46018008eac960cf910e"
+#define CVS_AUDIT_REFRESHED "bd3de29d3bec43ce9123ab25af170983"
 #define CVS_AUDIT_REFUSED "610017f714de487f97c87e17341a6393"
 
 #define CVS_AUDIT_SOCKET "/run/systemd/journal/socket"

@@ -10,13 +10,20 @@ typedef struct {
 } Entry;
 
 static const Entry methods[] = {
-    {"Seal", CVS_BOUNCE_OWNER},   {"Generate", CVS_BOUNCE_OWNER}, {"Unseal", CVS_BOUNCE_OWNER},
-    {"List", CVS_BOUNCE_OWNER},   {"Describe", CVS_BOUNCE_OWNER}, {"Explain", CVS_BOUNCE_OWNER},
-    {"Remove", CVS_BOUNCE_OWNER}, {"Reseal", CVS_BOUNCE_OWNER},   {"Status", CVS_BOUNCE_ANYBODY},
+    {"Seal", CVS_BOUNCE_OWNER},    {"Generate", CVS_BOUNCE_OWNER}, {"Unseal", CVS_BOUNCE_OWNER},
+    {"List", CVS_BOUNCE_OWNER},    {"Describe", CVS_BOUNCE_OWNER}, {"Explain", CVS_BOUNCE_OWNER},
+    {"Remove", CVS_BOUNCE_OWNER},  {"Reseal", CVS_BOUNCE_OWNER},   {"Status", CVS_BOUNCE_ANYBODY},
+    {"Attest", CVS_BOUNCE_ATTEST}, {"Refresh", CVS_BOUNCE_MANAGE},
 };
 
 static const Entry properties[] = {
     {"Version", CVS_BOUNCE_ANYBODY},
+    {"AttestationState", CVS_BOUNCE_ANYBODY},
+    {"AttestationReasons", CVS_BOUNCE_ANYBODY},
+    {"TeeType", CVS_BOUNCE_ANYBODY},
+    {"VtpmKind", CVS_BOUNCE_ANYBODY},
+    {"Registers", CVS_BOUNCE_ANYBODY},
+    {"TestRoots", CVS_BOUNCE_ANYBODY},
 };
 
 static CvsBounceRule
@@ -102,6 +109,16 @@ cvs_bouncer_judge(const char *method, const CvsCaller *caller, const CvsOwner *o
         if (caller->uid == 0 || (owner && is_own(caller, owner)))
             return CVS_VERDICT_ALLOWED;
         return CVS_VERDICT_ASK;
+    case CVS_BOUNCE_MANAGE:
+    case CVS_BOUNCE_ATTEST:
+        return caller->uid == 0 ? CVS_VERDICT_ALLOWED : CVS_VERDICT_ASK;
     }
     return CVS_VERDICT_REFUSED;
+}
+
+const char *
+cvs_bouncer_action(const char *method)
+{
+    return cvs_bouncer_method_rule(method) == CVS_BOUNCE_ATTEST ? CVS_ACTION_ATTEST
+                                                                : CVS_ACTION_MANAGE;
 }

@@ -8,11 +8,14 @@
 #include "vault/owner.h"
 
 #define CVS_ACTION_MANAGE "org.cvmseal1.manage"
+#define CVS_ACTION_ATTEST "org.cvmseal1.attest"
 
 typedef enum {
     CVS_BOUNCE_REFUSE,  /* nobody */
     CVS_BOUNCE_ANYBODY, /* whoever the bus lets through */
     CVS_BOUNCE_OWNER,   /* the owner of the keys that are named; others by CVS_ACTION_MANAGE */
+    CVS_BOUNCE_MANAGE,  /* by CVS_ACTION_MANAGE */
+    CVS_BOUNCE_ATTEST,  /* by CVS_ACTION_ATTEST */
 } CvsBounceRule;
 
 /* CVS_BOUNCE_REFUSE for what is not in the table. */
@@ -27,9 +30,11 @@ gboolean cvs_bouncer_resolve_owner(const CvsCaller *caller, const char *text, Cv
 typedef enum {
     CVS_VERDICT_ALLOWED,
     CVS_VERDICT_REFUSED,
-    CVS_VERDICT_ASK, /* polkit, for CVS_ACTION_MANAGE */
+    CVS_VERDICT_ASK, /* polkit, for cvs_bouncer_action() */
 } CvsVerdict;
 
 /* owner NULL: the call is about the keys of all owners. uid 0 is never asked about: polkit lets it
  * do everything, and it can read the vault and use the TPM without us. */
 CvsVerdict cvs_bouncer_judge(const char *method, const CvsCaller *caller, const CvsOwner *owner);
+/* The polkit action that lets others than the owner call the method. */
+const char *cvs_bouncer_action(const char *method);

@@ -37,13 +37,11 @@ message_with_details(const GError *error)
 }
 
 GVariant *
-cvs_dbus_error_body(const GError *error, gboolean with_reasons)
+cvs_dbus_error_reasons(const GError *error)
 {
-    const GPtrArray *reasons = cvs_error_get_reasons(error);
+    const GPtrArray *reasons = error ? cvs_error_get_reasons(error) : NULL;
     GVariantBuilder list;
 
-    if (!with_reasons)
-        return g_variant_new("(@s)", message_with_details(error));
     g_variant_builder_init(&list, G_VARIANT_TYPE("a(ssss)"));
     for (guint i = 0; reasons && i < reasons->len; i++) {
         const CvsReason *reason = g_ptr_array_index(reasons, i);
@@ -51,7 +49,15 @@ cvs_dbus_error_body(const GError *error, gboolean with_reasons)
         g_variant_builder_add(&list, "(@s@s@s@s)", text(reason->code), text(reason->detail),
                               text(reason->seen), text(reason->wanted));
     }
-    return g_variant_new("(@sa(ssss))", text(error->message), &list);
+    return g_variant_builder_end(&list);
+}
+
+GVariant *
+cvs_dbus_error_body(const GError *error, gboolean with_reasons)
+{
+    if (!with_reasons)
+        return g_variant_new("(@s)", message_with_details(error));
+    return g_variant_new("(@s@a(ssss))", text(error->message), cvs_dbus_error_reasons(error));
 }
 
 /* GDBus's own way to return an error sends the message only, so the reply is made by hand. */

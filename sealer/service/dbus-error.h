@@ -12,6 +12,8 @@
 
 /* The error's name; errors of other domains than CVS_ERROR are …Failed. */
 char *cvs_dbus_error_name(const GError *error);
+/* The reasons, a(ssss) as above; floating. NULL: none. */
+GVariant *cvs_dbus_error_reasons(const GError *error);
 /* The body; floating. */
 GVariant *cvs_dbus_error_body(const GError *error, gboolean with_reasons);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/error.h"
+#include "service/attesting.h"
 #include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
@@ -255,6 +256,7 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
     g_autoptr(CvsSnpRoots) snp = NULL;
     g_autoptr(CvsTdxRoots) tdx = NULL;
+    CvsAttesterState state;
     CvsAttesterConfig config = {
         .tpm = tpm, .collateral_dir = paths->collateral, .back = on_back, .back_data = service};
 
@@ -270,6 +272,9 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     config.source = service->tee;
     service->attester = cvs_attester_new(&config);
     service->release_attester = cvs_release_attester(service->attester);
+    state = cvs_attester_look(service->attester);
+    service->attester_change = state.change;
+    service->properties = cvs_attesting_properties(&state);
     return TRUE;
 }
 
@@ -323,6 +328,7 @@ daemon_end(Daemon *daemon)
     cvs_callers_free(service->callers);
     cvs_requests_free(service->requests);
     cvs_audit_free(service->audit);
+    g_clear_pointer(&service->properties, g_variant_unref);
     g_clear_object(&service->hurry);
     g_clear_object(&service->connection);
     cvs_config_free(service->config);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/manager.h"
 #include "base/error.h"
+#include "service/attesting.h"
 #include "service/bouncer.h"
 #include "service/dbus-error.h"
 #include "service/manager-interface.h"
@@ -71,6 +72,18 @@ static const CvsMethod methods[] = {
         .name = "Status",
         .run = cvs_operation_status,
     },
+    {
+        .name = "Attest",
+        .takes = CVS_TAKES_NONCE,
+        .options = CVS_OPTION_USER_DATA | CVS_OPTION_PROFILE | CVS_OPTION_PCRS | CVS_OPTION_BANK,
+        .audit_id = CVS_AUDIT_ATTESTED,
+        .run = cvs_operation_attest,
+    },
+    {
+        .name = "Refresh",
+        .audit_id = CVS_AUDIT_REFRESHED,
+        .run = cvs_operation_refresh,
+    },
 };
 
 static const CvsMethod *
@@ -111,10 +124,48 @@ static GVariant *
 on_get_property(GDBusConnection *connection, const char *sender, const char *path,
                 const char *interface, const char *name, GError **error, gpointer data)
 {
-    if (cvs_bouncer_property_rule(name) == CVS_BOUNCE_ANYBODY && g_str_equal(name, "Version"))
-        return g_variant_new_string(CVS_VERSION);
-    g_set_error(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED, "nobody may read this property");
-    return NULL;
+    const CvsService *service = data;
+    GVariant *value = NULL;
+
+    if (cvs_bouncer_property_rule(name) == CVS_BOUNCE_ANYBODY)
+        value = g_str_equal(name, "Version")
+                    ? g_variant_ref_sink(g_variant_new_string(CVS_VERSION))
+                    : g_variant_lookup_value(service->properties, name, NULL);
+    if (value == NULL)
+        g_set_error(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED,
+                    "nobody may read this property");
+    return value;
+}
+
+void
+cvs_manager_set_properties(CvsService *service, GVariant *properties)
+{
+    g_autoptr(GVariant) before = g_steal_pointer(&service->properties);
+    GVariantBuilder changed;
+    GVariantIter iter;
+    const char *name = NULL;
+    GVariant *value = NULL;
+    gsize n = 0;
+
+    service->properties = properties;
+    g_variant_builder_init(&changed, G_VARIANT_TYPE_VARDICT);
+    g_variant_iter_init(&iter, properties);
+    while (g_variant_iter_loop(&iter, "{&sv}", &name, &value)) {
+        g_autoptr(GVariant) old = g_variant_lookup_value(before, name, NULL);
+
+        if (old && g_variant_equal(old, value))
+            continue;
+        g_variant_builder_add(&changed, "{sv}", name, value);
+        n++;
+    }
+    /* Fails only when the connection is gone. */
+    if (n > 0)
+        (void)g_dbus_connection_emit_signal(
+            service->connection, NULL, CVS_OBJECT_PATH, "org.freedesktop.DBus.Properties",
+            "PropertiesChanged",
+            g_variant_new("(sa{sv}as)", org_cvmseal1_manager_interface.name, &changed, NULL), NULL);
+    else
+        g_variant_builder_clear(&changed);
 }
 
 guint

@@ -11,3 +11,7 @@
 
 /* Puts the object on the service's connection; 0 on error. The service must outlive it. */
 guint cvs_manager_export(CvsService *service, GError **error);
+
+/* The attestation's properties from now on (stolen), as cvs_attesting_properties() has them;
+ * signals those that have changed. */
+void cvs_manager_set_properties(CvsService *service, GVariant *properties);

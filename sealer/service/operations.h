@@ -4,6 +4,7 @@
 /* What the methods do, once everything about the caller is settled and all secrets are in: these
  * run in the worker's thread and know nothing of D-Bus but the form of their answers. */
 
+#include "attest/making.h"
 #include "base/secret.h"
 #include "base/daemon-config.h"
 #include "release/release.h"
@@ -17,6 +18,7 @@ typedef struct {
     const CvsConfig *config;
     const char *const *profile_folders;
     const CvsReleaseAttester *attester;
+    CvsAttester *machine;
     const CvsTeePaths *tee_paths;
     gboolean memory_locked;
     char *name;
@@ -28,10 +30,15 @@ typedef struct {
     CvsSecret *secret;
     CvsSecret *pin;
     CvsSecret *recovery_key;
+    GBytes *nonce;
     CvsPlace *place; /* borrowed */
+    /* from one try to the next, where an attestation is under way */
+    CvsMaking *making;
+    gboolean renewed;
     /* out: one of them; the reply is a tuple with a reference (not floating) */
     GVariant *reply;
     CvsSecret *released; /* instead of a reply: goes out through a pipe */
+    int reply_fd;        /* handle 0 of the reply; -1: it has none */
     GError *error;
 } CvsOperation;
 

@@ -16,6 +16,7 @@ static const struct {
     {"bank", "s", CVS_OPTION_BANK},
     {"rtmrs", "s", CVS_OPTION_RTMRS},
     {"require", "s", CVS_OPTION_REQUIRE},
+    {"user-data", "ay", CVS_OPTION_USER_DATA},
     {"replace", "b", CVS_OPTION_REPLACE},
     {"allow-unmeasured", "b", CVS_OPTION_ALLOW_UNMEASURED},
     {"pin", "h", CVS_OPTION_PIN},
@@ -43,6 +44,7 @@ cvs_options_clear(CvsOptions *options)
     g_clear_pointer(&options->profile, g_free);
     g_clear_pointer(&options->after, g_free);
     g_clear_pointer(&options->claims, g_strfreev);
+    g_clear_pointer(&options->user_data, g_bytes_unref);
     g_clear_pointer(&options->to, g_free);
     cvs_fds_bury(&options->pin_fd);
     cvs_fds_bury(&options->recovery_output_fd);
@@ -110,6 +112,9 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
     case CVS_OPTION_REQUIRE:
         options->claims = cvs_pinnable_parse(g_variant_get_string(value, NULL), error);
         return options->claims != NULL;
+    case CVS_OPTION_USER_DATA:
+        options->user_data = g_variant_get_data_as_bytes(value);
+        return TRUE;
     case CVS_OPTION_REPLACE:
         options->replace = g_variant_get_boolean(value);
         return TRUE;

@@ -28,14 +28,16 @@ typedef enum {
     CVS_OPTION_REQUIRE = 1 << 14,
     CVS_OPTION_TO = 1 << 15,
     CVS_OPTION_KEEP_OTHERS = 1 << 16,
+    CVS_OPTION_USER_DATA = 1 << 17,
 } CvsOptionKey;
 
 typedef struct {
-    char *owner;   /* NULL: "self" */
-    char *profile; /* NULL: the default; a valid name otherwise */
-    guint32 pcrs;  /* 0: the profile's */
-    guint32 rtmrs; /* 0: the profile's */
-    GStrv claims;  /* NULL: the profile's */
+    char *owner;       /* NULL: "self" */
+    char *profile;     /* NULL: the default; a valid name otherwise */
+    guint32 pcrs;      /* 0: the profile's */
+    guint32 rtmrs;     /* 0: the profile's */
+    GStrv claims;      /* NULL: the profile's */
+    GBytes *user_data; /* of an attestation; NULL: none */
     gboolean has_bank;
     CvsHash bank;
     gboolean replace;

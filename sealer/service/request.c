@@ -2,9 +2,11 @@
 #include "service/request.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "service/attesting.h"
 #include "service/bouncer.h"
 #include "service/dbus-error.h"
 #include "service/fds.h"
+#include "service/manager.h"
 #include "service/polkit.h"
 #include "service/secret-in.h"
 #include "service/secret-out.h"
@@ -30,6 +32,7 @@ typedef struct {
     guint answers;        /* of the service, when the worker was given this */
     GSource *patience;    /* while it waits for an answer */
     gint64 patient_until; /* monotonic; 0: it has not waited yet */
+    GVariant *properties; /* of the attestation, if the worker has changed it */
     CvsOperation op;
 } Request;
 
@@ -88,14 +91,26 @@ answer_with_secret(Request *request)
                                                             g_variant_new("(h)", 0), fds);
 }
 
-/* In the main loop, or in the worker if that did what it was to do: it spares the answer a way
- * through another thread. The place is given up first: whoever has the answer may call again. */
 static void
-answer(Request *request)
+answer_with_fd(Request *request)
+{
+    int fd = cvs_steal_fd(&request->op.reply_fd);
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new_from_array(&fd, 1);
+
+    write_audit(request);
+    g_dbus_method_invocation_return_value_with_unix_fd_list(g_steal_pointer(&request->invocation),
+                                                            request->op.reply, fds);
+}
+
+/* The place is given up first: whoever has the answer may call again. */
+static void
+finish(Request *request)
 {
     g_clear_pointer(&request->place, cvs_place_unref);
     if (request->op.error == NULL && request->op.released)
         answer_with_secret(request);
+    if (request->op.error == NULL && request->op.reply_fd >= 0)
+        answer_with_fd(request);
     if (request->invocation) {
         write_audit(request);
         if (request->op.error)
@@ -105,12 +120,6 @@ answer(Request *request)
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);
     }
-}
-
-static void
-finish(Request *request)
-{
-    answer(request);
     request_free(request);
 }
 
@@ -126,10 +135,15 @@ static void
 run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
 {
     Request *request = data;
+    CvsService *service = request->service;
+    CvsAttesterState state;
 
     request->method->run(tpm, store, &request->op);
-    if (request->op.error == NULL)
-        answer(request);
+    state = cvs_attester_look(service->attester);
+    if (state.change == service->attester_change)
+        return;
+    service->attester_change = state.change;
+    request->properties = cvs_attesting_properties(&state);
 }
 
 static void on_worked(gpointer data);
@@ -173,6 +187,13 @@ await_answer(Request *request)
 }
 
 static void
+refuse_to_wait(Request *request)
+{
+    fail(request,
+         g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
+}
+
+static void
 try_again(Request *request)
 {
     g_clear_error(&request->op.error);
@@ -185,13 +206,14 @@ on_worked(gpointer data)
     Request *request = data;
     CvsService *service = request->service;
 
-    if (request->invocation == NULL) {
-        request_free(request);
+    if (request->properties)
+        cvs_manager_set_properties(service, g_steal_pointer(&request->properties));
+    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+        finish(request);
         return;
     }
-    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY) ||
-        service->stopping) {
-        finish(request);
+    if (service->stopping) {
+        refuse_to_wait(request);
         return;
     }
     if (request->patient_until == 0)
@@ -298,8 +320,9 @@ ask_polkit(Request *request)
                             G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
 
     cvs_polkit_check(request->service->connection,
-                     g_dbus_method_invocation_get_sender(request->invocation), CVS_ACTION_MANAGE,
-                     interactive, request->service->hurry, on_polkit, request);
+                     g_dbus_method_invocation_get_sender(request->invocation),
+                     cvs_bouncer_action(request->method->name), interactive,
+                     request->service->hurry, on_polkit, request);
 }
 
 static void
@@ -340,6 +363,10 @@ on_identified(CvsCaller *caller, const GError *error, gpointer data)
         return;
     }
     request->op.place = request->place;
+    if (!(request->method->options & CVS_OPTION_OWNER)) {
+        judge(request);
+        return;
+    }
     request->has_owner = cvs_bouncer_resolve_owner(caller, request->op.options.owner,
                                                    &request->op.owner, &request->op.error);
     if (request->has_owner)
@@ -378,11 +405,20 @@ take_size(Request *request, GVariant *value, GError **error)
     return FALSE;
 }
 
+/* The bounds are the attester's to check. */
+static gboolean
+take_nonce(Request *request, GVariant *value)
+{
+    request->op.nonce = g_variant_get_data_as_bytes(value);
+    return TRUE;
+}
+
 /* GDBus has already held the arguments against the interface's types. */
 static gboolean
 take_arguments(Request *request, GVariant *arguments, CvsFds *fds, GError **error)
 {
-    static const CvsTakes order[] = {CVS_TAKES_NAME, CVS_TAKES_SECRET, CVS_TAKES_SIZE};
+    static const CvsTakes order[] = {CVS_TAKES_NAME, CVS_TAKES_SECRET, CVS_TAKES_SIZE,
+                                     CVS_TAKES_NONCE};
     g_autoptr(GVariant) options = NULL;
     gsize next = 0;
 
@@ -397,8 +433,10 @@ take_arguments(Request *request, GVariant *arguments, CvsFds *fds, GError **erro
             ok = take_name(request, value, error);
         else if (order[i] == CVS_TAKES_SECRET)
             ok = take_secret(request, value, fds, error);
-        else
+        else if (order[i] == CVS_TAKES_SIZE)
             ok = take_size(request, value, error);
+        else
+            ok = take_nonce(request, value);
         if (!ok)
             return FALSE;
     }
@@ -420,7 +458,9 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     cvs_options_init(&request->op.options);
     request->op.config = service->config;
     request->op.profile_folders = service->profile_folders;
+    request->op.reply_fd = -1;
     request->op.attester = &service->release_attester;
+    request->op.machine = service->attester;
     request->op.tee_paths = cvs_tee_source_paths(service->tee);
     request->op.memory_locked = service->memory_locked;
     service->open++;

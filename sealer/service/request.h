@@ -15,6 +15,7 @@ typedef enum {
     CVS_TAKES_NAME = 1 << 0,
     CVS_TAKES_SECRET = 1 << 1,
     CVS_TAKES_SIZE = 1 << 2,
+    CVS_TAKES_NONCE = 1 << 3,
 } CvsTakes;
 
 /* What is special about a method. */

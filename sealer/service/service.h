@@ -19,6 +19,8 @@ typedef struct {
     CvsTeeSource *tee;
     CvsAttester *attester; /* the worker's thread uses it, as the TPM */
     CvsReleaseAttester release_attester;
+    guint attester_change; /* the worker's thread: of the attester's state that was told last */
+    GVariant *properties;  /* of the attestation; a{sv} */
     CvsCallers *callers;
     CvsRequests *requests;
     CvsAudit *audit;

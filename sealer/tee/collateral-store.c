@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/lock.h"
+#include "tee/collateral-revoked.h"
 #include "tee/collateral-seen.h"
 #include "tee/refusal.h"
 
@@ -534,9 +535,8 @@ is_leaf_for(const CvsCollateralItem *item, const CvsSnpReport *report)
 {
     CvsSnpTcb reported = cvs_snp_tcb_decode(report->reported_tcb, item->leaf.layout);
 
-    if (item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK)
-        return FALSE;
-    if (report->line != CVS_SNP_LINE_UNKNOWN && report->line != item->line)
+    if ((item->kind != CVS_COLLATERAL_VCEK && item->kind != CVS_COLLATERAL_VLEK) ||
+        (report->line != CVS_SNP_LINE_UNKNOWN && report->line != item->line))
         return FALSE;
     return cvs_snp_tcb_equal(&reported, &item->leaf.tcb) &&
            memcmp(item->leaf.hwid, report->chip_id, item->leaf.hwid_size) == 0;
@@ -564,7 +564,8 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
             (item->kind == CVS_COLLATERAL_ASK || item->kind == CVS_COLLATERAL_ASVK ||
              item->kind == CVS_COLLATERAL_ARK || item->kind == CVS_COLLATERAL_CRL);
 
-        if (!item->error && (is_issuer || is_leaf_for(item, report)))
+        if (is_issuer || cvs_collateral_is_revoked_issuer(items, item) ||
+            (!item->error && is_leaf_for(item, report)))
             add_to(item, evidence);
     }
     return items != NULL;
@@ -585,7 +586,8 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
 
-        if (item->error || item->line != CVS_SNP_LINE_UNKNOWN)
+        if (!cvs_collateral_is_revoked_issuer(items, item) &&
+            (item->error || item->line != CVS_SNP_LINE_UNKNOWN))
             continue;
         if (item->tcb_info && (fmspc == NULL || memcmp(item->tcb_info->fmspc, fmspc, 6) != 0))
             continue;

@@ -64,7 +64,8 @@ gboolean cvs_collateral_store_check_seen(CvsCollateralStore *store, GError **err
 gboolean cvs_collateral_store_remove(CvsCollateralStore *store, const char *id, GError **error);
 
 /* Adds to the evidence what the store has for the report: leaves of its chip and REPORTED_TCB
- * (VLEKs: of its TCB), and AMD's issuers and CRLs. */
+ * (VLEKs: of its TCB), and AMD's issuers and CRLs; an issuer that they revoke too where no other
+ * has its name, so that the verifier sees that. */
 gboolean cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *report,
                                           CvsEvidence *evidence, GError **error);
 /* The same for a platform of Intel's (6 bytes; NULL: unknown): its TCB info, QE identities, issuers

@@ -34,6 +34,7 @@
     X("tee.rtmr2", HEX, "RTMR2")                                                                   \
     X("tee.rtmr3", HEX, "RTMR3")                                                                   \
     X("tee.rtmrs_used", BOOL, "any RTMR is not zero; where none is, they describe nothing")        \
+    X("tee.rtmrs_late", BOOL, "read from the kernel's files, which may show an extension late")    \
     X("tee.mr_servicetd", HEX, "hash over the bound service TDs")                                  \
     X("tee.service_td", BOOL, "a service TD is bound")                                             \
     X("tee.qe.mr_enclave", HEX, "the quoting enclave")                                             \
@@ -50,9 +51,11 @@
     X("tee.pck.not_after", TIME, "the PCK certificate's notAfter")                                 \
     X("tee.pck.crl", STRING, "its CA's revocation list: missing, fresh, stale, bad")               \
     X("tee.pck.crl.number", STRING, "its CRL number in hexadecimal digits")                        \
+    X("tee.pck.crl.this_update", TIME, "its thisUpdate")                                           \
     X("tee.pck.crl.next_update", TIME, "its nextUpdate")                                           \
     X("tee.root.crl", STRING, "the root's revocation list: missing, fresh, stale, bad")            \
     X("tee.root.crl.number", STRING, "its CRL number in hexadecimal digits")                       \
+    X("tee.root.crl.this_update", TIME, "its thisUpdate")                                          \
     X("tee.root.crl.next_update", TIME, "its nextUpdate")                                          \
     X("tee.tcb.status", STRING,                                                                    \
       "of platform, module and enclave together: UpToDate, OutOfDate and Intel's other words")     \

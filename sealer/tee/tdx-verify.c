@@ -207,14 +207,17 @@ check_crls(Run *run, X509 *cert, X509 *issuer, const char *prefix)
     run->in_grace |= in_grace;
     if (prefix) {
         g_autofree char *number_name = g_strconcat(prefix, ".number", NULL);
+        g_autofree char *this_name = g_strconcat(prefix, ".this_update", NULL);
         g_autofree char *next_name = g_strconcat(prefix, ".next_update", NULL);
         g_autofree char *number = crl ? cvs_x509_crl_number(crl) : NULL;
 
         cvs_claims_set_string(run->claims, prefix, cvs_crl_status_name(status));
         if (number)
             cvs_claims_set_string(run->claims, number_name, number);
-        if (crl)
+        if (crl) {
+            cvs_claims_set_int(run->claims, this_name, cvs_x509_crl_this_update(crl));
             cvs_claims_set_int(run->claims, next_name, cvs_x509_crl_next_update(crl));
+        }
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "tee/pace.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char *
 claim(const json_t *claims, const char *name)
@@ -278,6 +279,20 @@ test_azure_quote(void)
     assert_refused(error, ATTESTATION_FAILED, CVS_REASON_QUOTE_MISSING);
 }
 
+/* The store's file whose name begins so. */
+static char *
+find_collateral(AttestBed *bed, const char *prefix)
+{
+    g_autoptr(GDir) dir = g_dir_open(bed->store, 0, NULL);
+
+    g_assert_nonnull(dir);
+    for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir)) {
+        if (g_str_has_prefix(name, prefix))
+            return g_build_filename(bed->store, name, NULL);
+    }
+    g_assert_not_reached();
+}
+
 /* What is brought to the store counts at once: a list that revokes what was attested by, most of
  * all. */
 static void
@@ -285,13 +300,21 @@ test_revoked_meanwhile(void)
 {
     g_auto(AttestBed) bed = {0};
     g_autoptr(json_t) claims = NULL;
+    g_autofree char *ask = NULL;
+    g_autofree char *der = NULL;
+    gsize size = 0;
 
     if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
         return;
     claims = claims_of(&bed);
+    ask = find_collateral(&bed, "ask-");
+    g_assert_true(g_file_get_contents(ask, &der, &size, NULL));
     attest_bed_set(&bed, "revoked=ca");
-    /* The store gives out nothing that is revoked. */
+    /* An import takes in nothing that is revoked. */
     expect_error(&bed, CVS_ERROR_COLLATERAL_MISSING, "ChainIncomplete");
+    /* What was there before is refused for what it is. */
+    g_assert_true(g_file_set_contents(ask, der, (gssize)size, NULL));
+    expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "CertRevoked");
 }
 
 /* A warm one costs one command; a reset of the TPM, age and Refresh make it anew. */
@@ -511,6 +534,38 @@ test_rtmr_now(void)
     g_assert_cmpint(memcmp(before[2], after[2], 48), !=, 0);
 }
 
+/* The device goes, and what the kernel's files have of the registers may be late. */
+static void
+test_rtmrs_late(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsTeePaths) paths = NULL;
+    g_autoptr(CvsProfile) profile = NULL;
+    g_autoptr(json_t) before = NULL, after = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *link = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_TDX, NULL))
+        return;
+    link = g_build_filename(bed.tee.dir, "device", NULL);
+    paths = cvs_tee_paths_copy(cvs_tee_source_paths(bed.tee.source));
+    g_assert_cmpint(symlink(paths->tdx_guest, link), ==, 0);
+    g_free(paths->tdx_guest);
+    paths->tdx_guest = g_strdup(link);
+    cvs_tee_source_free(bed.tee.source);
+    bed.tee.source = cvs_tee_source_new(paths, &bed.tee.clock);
+    attest_bed_restart(&bed);
+    profile = attest_bed_profile(&bed, "[vTPM]\nKinds=host");
+    (void)cvs_attester_appraise(bed.attester, profile, bed.now, &before, &error);
+    g_assert_no_error(error);
+    g_assert_true(json_is_false(json_object_get(before, "tee.rtmrs_late")));
+    g_assert_cmpint(unlink(link), ==, 0);
+    (void)cvs_attester_appraise(bed.attester, profile, bed.now, &after, &error);
+    g_assert_no_error(error);
+    g_assert_true(json_is_true(json_object_get(after, "tee.rtmrs_late")));
+    g_assert_cmpstr(claim(after, "tee.rtmr2"), ==, claim(before, "tee.rtmr2"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -531,6 +586,7 @@ main(int argc, char **argv)
                          test_man_in_the_middle);
     g_test_add_func("/attest/attester/source-fails", test_source_fails);
     g_test_add_func("/attest/attester/rtmr-now", test_rtmr_now);
+    g_test_add_func("/attest/attester/rtmrs-late", test_rtmrs_late);
     for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
         g_autofree char *path = g_strconcat("/attest/attester/lie/", lies[i].name, NULL);
 

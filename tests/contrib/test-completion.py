@@ -85,7 +85,8 @@ def test_commands():
 
 
 def test_options():
-    same(completed("cvmseal status --"), COMMON, "status")
+    same(completed("cvmseal show --"), COMMON, "show")
+    same(completed("cvmseal status --r"), ["--refresh"], "status")
     same(completed("cvmseal unseal db --p"), ["--pin", "--pin-file", "--policies"], "unseal")
     same(completed("cvmseal seal --rec"), ["--recovery-key", "--recovery-key-out"], "seal")
     same(completed("cvmseal frobnicate --"), COMMON, "no such command")

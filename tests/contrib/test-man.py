@@ -134,7 +134,7 @@ def test_options():
     assert len(wanted) > 5
     found = {}
     for head, _ in entries(section(page("org.cvmseal1.5"), "OPTIONS")):
-        key, kind, methods = re.fullmatch(r'\.BR (\S+) " \((\w)\): (.*)"', head).groups()
+        key, kind, methods = re.fullmatch(r'\.BR (\S+) " \((\w+)\): (.*)"', head).groups()
         found[key] = (kind, methods.split())
     same(found, wanted, "options")
     names = {item.get("name") for item in interface().iter("method")} | {"all"}

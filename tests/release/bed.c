@@ -89,6 +89,10 @@ appraise(gpointer data, const CvsProfile *profile, json_t **ret_claims, GError *
         g_propagate_error(error, g_error_copy(bed->attest_error));
         return FALSE;
     }
+    if (bed->broken == BED_REFUSES_SILENTLY)
+        *ret_claims = json_deep_copy(bed->claims);
+    if (bed->broken != BED_SOUND)
+        return bed->broken == BED_ACCEPTS_NOTHING;
     cvs_appraise(profile, bed->claims, 0, refusal);
     *ret_claims = json_deep_copy(bed->claims);
     return cvs_refusal_end(g_steal_pointer(&refusal), "the TEE", error);

@@ -27,6 +27,8 @@ typedef struct {
     GError *attest_error;
     GError *rtmr_error;
     guint attested; /* how often claims were asked for */
+    /* An attester that is broken: gives no error, where it refuses or has no claims. */
+    enum { BED_SOUND, BED_REFUSES_SILENTLY, BED_HAS_NOTHING, BED_ACCEPTS_NOTHING } broken;
 } Bed;
 
 /* The profile "default" selects PCRs 0, 2 and 7, which are measured. */

@@ -358,6 +358,78 @@ test_floor_of_zero(void)
     g_error_free(bed_assert_refused(bed, "db", NULL, CVS_ERROR_TCB_TOO_OLD));
 }
 
+/* Intel's lists all have one number: an older one than at sealing shows by its date. A key that was
+ * sealed without knows none. */
+static void
+test_older_crl(void)
+{
+    static const char *const lists[] = {"tee.pck.crl.this_update", "tee.root.crl.this_update"};
+    g_autoptr(Bed) without = sealed("tdx", tdx_claims, 0);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autoptr(Bed) bed = sealed("tdx", tdx_claims, 0);
+        g_autoptr(GError) error = NULL, none = NULL;
+
+        bed_set_claim(bed, lists[i], json_integer(1790000000));
+        bed_seal(bed, "dated", &(CvsSealOptions){.claims = tdx_claims});
+        bed_assert_opens(bed, "dated", NULL);
+        bed_set_claim(bed, lists[i], json_integer(1790000001));
+        bed_assert_opens(bed, "dated", NULL);
+        bed_set_claim(bed, lists[i], json_integer(1789999999));
+        error = bed_assert_refused(bed, "dated", NULL, CVS_ERROR_TCB_TOO_OLD);
+        assert_reason(error, 0, "CollateralRollback", lists[i], "1789999999", "1790000000");
+        bed_assert_opens(bed, "db", NULL);
+        bed_set_claim(bed, lists[i], NULL);
+        none = bed_assert_refused(bed, "dated", NULL, CVS_ERROR_TCB_TOO_OLD);
+        assert_reason(none, 0, "CollateralRollback", lists[i], "(not there)", "1790000000");
+    }
+    bed_set_claim(without, lists[0], json_integer(1));
+    bed_assert_opens(without, "db", NULL);
+}
+
+/* Whatever the attester does not say, nothing opens. */
+static void
+test_broken_attester(void)
+{
+    g_autoptr(Bed) bed = sealed("snp", snp_claims, 0);
+    g_autoptr(CvsSecret) secret = bed_secret("new");
+
+    for (int how = BED_REFUSES_SILENTLY; how <= BED_ACCEPTS_NOTHING; how++) {
+        g_autoptr(GError) error = NULL, seal_error = NULL;
+        g_autofree char *id = NULL;
+
+        bed->broken = how;
+        error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_ATTESTATION_FAILED);
+        g_assert_false(cvs_release_seal(&bed->release, &bed->owner, "new", secret,
+                                        &(CvsSealOptions){.claims = snp_claims}, &id, &seal_error));
+        g_assert_error(seal_error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED);
+    }
+    bed->broken = BED_SOUND;
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* What the attestation failed by is nothing to a slot that needs none. */
+static void
+test_other_slot_without(void)
+{
+    static const char plain[] = "[Profile]\nDescription=x\n[Registers]\nPCRs=0+2+7\n";
+    static const char tee[] = "[Profile]\nDescription=x\n[Registers]\nPCRs=0+2+7\n[TEE]\n"
+                              "Types=snp\n";
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(GError) error = NULL;
+
+    bed_attest(bed, "snp");
+    bed_set_profile(bed, "default", plain);
+    bed_seal(bed, "db", NULL);
+    bed_set_profile(bed, "default", tee);
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &(CvsResealOptions){0}, &error);
+    g_assert_no_error(error);
+    bed_set_profile(bed, "default", plain);
+    bed->attest_error = g_error_new_literal(CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE, "no TPM");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(bed->attested, >, 0);
+}
+
 static json_t *
 explain_slot(Bed *bed)
 {
@@ -424,6 +496,9 @@ main(int argc, char **argv)
     g_test_add_func("/release/attested/not-asked", test_not_asked);
     g_test_add_func("/release/attested/conditions-edited", test_conditions_edited);
     g_test_add_func("/release/attested/floor-of-zero", test_floor_of_zero);
+    g_test_add_func("/release/attested/older-crl", test_older_crl);
+    g_test_add_func("/release/attested/broken-attester", test_broken_attester);
+    g_test_add_func("/release/attested/other-slot-without", test_other_slot_without);
     g_test_add_func("/release/attested/explain", test_explain);
     return g_test_run();
 }

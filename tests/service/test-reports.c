@@ -172,6 +172,11 @@ test_bouncer(void)
     g_assert_cmpint(judge("List", 0, NULL, NULL), ==, CVS_VERDICT_ALLOWED);
     g_assert_cmpint(judge("Unseal", 0, NULL, "system"), ==, CVS_VERDICT_ALLOWED);
     g_assert_cmpint(judge("Status", 7, NULL, "self"), ==, CVS_VERDICT_ALLOWED);
+    g_assert_cmpint(judge("Attest", 7, NULL, "self"), ==, CVS_VERDICT_ASK);
+    g_assert_cmpint(judge("Attest", 0, NULL, "self"), ==, CVS_VERDICT_ALLOWED);
+    g_assert_cmpint(judge("Refresh", 7, NULL, "self"), ==, CVS_VERDICT_ASK);
+    g_assert_cmpstr(cvs_bouncer_action("Attest"), ==, CVS_ACTION_ATTEST);
+    g_assert_cmpstr(cvs_bouncer_action("Refresh"), ==, CVS_ACTION_MANAGE);
     g_assert_cmpint(judge("Enrol", 7, NULL, "self"), ==, CVS_VERDICT_REFUSED);
     g_assert_cmpint(judge("Enrol", 0, NULL, "self"), ==, CVS_VERDICT_REFUSED);
     g_assert_cmpint(cvs_bouncer_property_rule("Version"), ==, CVS_BOUNCE_ANYBODY);

@@ -152,7 +152,7 @@ test_names_are_claims(void)
     }
     g_assert_true(cvs_pinnable_get_type("vtpm.kind", &type));
     g_assert_cmpuint(claims, ==, 26);
-    g_assert_cmpuint(floors, ==, 8);
+    g_assert_cmpuint(floors, ==, 10);
 }
 
 static void

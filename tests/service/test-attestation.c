@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The daemon in a confidential VM: a TEE that is slow or fails holds up nobody who does not need
+ * it, is not asked by each request, and is asked again when it is well. */
+
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/lock.h"
+#include "bed.h"
+#include "tee/tee-bed.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static Bed *bed;
+static TeeBed vm;
+static char *measurement;
+
+/* While it is held, it is another program's turn to ask the TEE: the answer does not come. */
+static CvsLock *
+hold_tee(void)
+{
+    CVS_AUTO_FD int dir = cvs_dir_open(vm.paths->run_dir, TRUE, 0700, NULL);
+    g_autoptr(GError) error = NULL;
+    CvsLock *turn = NULL;
+
+    g_assert_cmpint(dir, >=, 0);
+    turn = cvs_lock_take(dir, "tee-requests", 60000, &error);
+    g_assert_no_error(error);
+    return turn;
+}
+
+/* As after a boot: nothing is attested. */
+static void
+restart(void)
+{
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 0);
+}
+
+static TestPending *
+begin_seal(GDBusConnection *who, const char *name)
+{
+    CVS_AUTO_FD int fd = bed_pipe("x", 1);
+
+    return test_call_begin(who, "Seal",
+                           g_variant_new("(sh@a{sv})", name, 0,
+                                         bed_options("{'profile': <'tee'>, 'replace': <true>}")),
+                           &fd, 1);
+}
+
+static TestReply *
+seal(const char *name)
+{
+    return test_call_finish(begin_seal(bed->alice, name));
+}
+
+static void
+expect_sealed(TestReply *reply)
+{
+    g_autoptr(TestReply) owned = reply;
+
+    if (owned->error)
+        g_error("%s: %s", owned->error, owned->message);
+}
+
+static void
+expect_refused(TestReply *reply, const char *error, const char *reason)
+{
+    g_autoptr(TestReply) owned = reply;
+
+    g_assert_cmpuint(bed_count_reasons(owned, reason), ==, 1);
+    bed_assert_error(g_steal_pointer(&owned), error);
+}
+
+/* What failed is not tried again at once, but soon. */
+static void
+wait_until_well(void)
+{
+    gint64 until = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    for (;;) {
+        g_autoptr(TestReply) reply = seal("well");
+
+        if (reply->error == NULL)
+            return;
+        if (g_get_monotonic_time() > until)
+            g_error("it stays so: %s: %s", reply->error, reply->message);
+        g_usleep(100 * 1000);
+    }
+}
+
+static void
+test_slow(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    TestPending *waits = NULL, *also = NULL;
+    g_autoptr(TestReply) explained = NULL;
+    guint before = 0;
+
+    restart();
+    turn = hold_tee();
+    before = tee_sim_requests(vm.sim);
+    waits = begin_seal(bed->alice, "slow");
+    also = begin_seal(bed->alice, "slow-too");
+    for (guint i = 0; i < 20; i++)
+        bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_assert_false(test_call_is_done(waits));
+    g_assert_false(test_call_is_done(also));
+    /* Nobody waits for ever, and those who come later are not worse off. */
+    expect_refused(test_call_finish(waits), "Busy", "AttestationUnderWay");
+    expect_refused(test_call_finish(also), "Busy", "AttestationUnderWay");
+    waits = begin_seal(bed->alice, "slow");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_assert_false(test_call_is_done(waits));
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(test_call_finish(waits));
+    /* All of them are served by one answer. */
+    expect_sealed(seal("slow-too"));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    bed_assert_opens(bed->alice, "slow", "x", 1, NULL);
+}
+
+/* What is sealed without the TEE opens also where another slot would need it; an explanation is not
+ * given before it is known. */
+static void
+test_slow_explain(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    g_autoptr(TestReply) reply = NULL;
+    TestPending *explain = NULL;
+    const char *text = NULL;
+
+    expect_sealed(seal("explained"));
+    restart();
+    turn = hold_tee();
+    explain = test_call_begin(bed->alice, "Explain",
+                              g_variant_new("(s@a{sv})", "explained", bed_options(NULL)), NULL, 0);
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_assert_false(test_call_is_done(explain));
+    g_clear_pointer(&turn, cvs_lock_release);
+    reply = test_call_finish(explain);
+    g_assert_cmpstr(reply->error, ==, NULL);
+    g_variant_get(reply->body, "(&s)", &text);
+    g_assert_nonnull(strstr(text, "\"opens\":true"));
+}
+
+/* A TEE that cannot give a report. */
+static void
+test_fails(gconstpointer data)
+{
+    const char *const *lie = data; /* switch, error, reason */
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    restart();
+    tee_sim_must(vm.sim, lie[0]);
+    expect_refused(seal("fails"), lie[1], lie[2]);
+    before = tee_sim_requests(vm.sim);
+    /* Who asks in a hurry gets the same answer, and the TEE is let be. */
+    for (guint i = 0; i < 20; i++)
+        expect_refused(seal("fails"), lie[1], lie[2]);
+    g_assert_cmpuint(tee_sim_requests(vm.sim), <=, before + 1);
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    tee_sim_must(vm.sim, "reset=on");
+    wait_until_well();
+    bed_assert_opens(bed->alice, "well", "x", 1, NULL);
+}
+
+/* Neither the request that waits nor the thread that asks keep the daemon from ending. */
+static void
+test_stop(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    g_autoptr(TestReply) stopped = NULL;
+    TestPending *waits = NULL;
+
+    restart();
+    turn = hold_tee();
+    waits = begin_seal(bed->alice, "stopped");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_assert_false(test_call_is_done(waits));
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    stopped = test_call_finish(waits);
+    g_assert_nonnull(strstr(stopped->message, "the service is stopping"));
+    bed_assert_error(g_steal_pointer(&stopped), "Busy");
+    g_assert_cmpuint(test_tpm_count_handles(bed->tpm), ==, 0);
+    g_clear_pointer(&turn, cvs_lock_release);
+    bed_start(bed, 0);
+    expect_sealed(seal("stopped"));
+}
+
+/* And where nobody waits any more. */
+static void
+test_stop_abandoned(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+
+    restart();
+    turn = hold_tee();
+    expect_refused(seal("abandoned"), "Busy", "AttestationUnderWay");
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    g_clear_pointer(&turn, cvs_lock_release);
+    bed_start(bed, 0);
+}
+
+/* An answer that comes when everybody has gone serves the next one. */
+static void
+test_comes_late(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    guint before = 0;
+
+    restart();
+    turn = hold_tee();
+    before = tee_sim_requests(vm.sim);
+    expect_refused(seal("late"), "Busy", "AttestationUnderWay");
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(seal("late"));
+    expect_sealed(seal("late"));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+}
+
+static GVariant *
+property(const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
+        bed->bob, "org.cvmseal1", "/org/cvmseal1", "org.freedesktop.DBus.Properties", "Get",
+        g_variant_new("(ss)", "org.cvmseal1.Manager", name), G_VARIANT_TYPE("(v)"),
+        G_DBUS_CALL_FLAGS_NONE, -1, NULL, &error);
+    GVariant *value = NULL;
+
+    g_assert_no_error(error);
+    g_variant_get(reply, "(v)", &value);
+    return value;
+}
+
+static void
+expect_property(const char *name, const char *wanted)
+{
+    g_autoptr(GVariant) value = property(name);
+
+    g_assert_cmpstr(g_variant_get_string(value, NULL), ==, wanted);
+}
+
+static void
+on_changed(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+           const char *signal, GVariant *parameters, gpointer data)
+{
+    g_autoptr(GVariant) changed = g_variant_get_child_value(parameters, 1);
+    const char *state = NULL;
+
+    if (g_variant_lookup(changed, "AttestationState", "&s", &state))
+        g_ptr_array_add(data, g_strdup(state));
+}
+
+static void
+await_state(const GPtrArray *states, const char *state)
+{
+    while (states->len == 0 || !g_str_equal(states->pdata[states->len - 1], state))
+        g_main_context_iteration(NULL, TRUE);
+}
+
+/* What anybody may know, and is told when it changes. */
+static void
+test_properties(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    g_autoptr(GVariant) before = NULL, registers = NULL, reasons = NULL, roots = NULL;
+    g_autoptr(GPtrArray) states = g_ptr_array_new_with_free_func(g_free);
+    TestPending *waits = NULL;
+    const char *pcr = NULL;
+    guint number = 0;
+
+    restart();
+    expect_property("AttestationState", "none");
+    expect_property("TeeType", "");
+    expect_property("VtpmKind", "");
+    before = property("Registers");
+    g_assert_cmpuint(g_variant_n_children(before), ==, 0);
+    number = g_dbus_connection_signal_subscribe(
+        bed->bob, "org.cvmseal1", "org.freedesktop.DBus.Properties", "PropertiesChanged",
+        "/org/cvmseal1", "org.cvmseal1.Manager", G_DBUS_SIGNAL_FLAGS_NONE, on_changed, states,
+        NULL);
+    turn = hold_tee();
+    waits = begin_seal(bed->alice, "watched");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(test_call_finish(waits));
+    await_state(states, "attested");
+    g_assert_cmpuint(states->len, ==, 2);
+    g_assert_cmpstr(states->pdata[0], ==, "under-way");
+    expect_property("AttestationState", "attested");
+    expect_property("TeeType", "snp");
+    expect_property("VtpmKind", "host");
+    registers = property("Registers");
+    g_assert_cmpuint(g_variant_n_children(registers), ==, 8);
+    g_assert_true(g_variant_lookup(registers, "pcr7", "&s", &pcr));
+    g_assert_cmpuint(strlen(pcr), ==, 64);
+    roots = property("TestRoots");
+    g_assert_true(g_variant_get_boolean(roots));
+
+    /* And when it cannot be made any more. */
+    tee_sim_must(vm.sim, "other-chip=on");
+    expect_refused(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "AttestationFailed", "ChipMismatch");
+    await_state(states, "failed");
+    reasons = property("AttestationReasons");
+    g_assert_cmpuint(g_variant_n_children(reasons), ==, 1);
+    expect_property("TeeType", "");
+    tee_sim_must(vm.sim, "reset=on");
+    g_dbus_connection_signal_unsubscribe(bed->bob, number);
+}
+
+static void
+test_refresh(void)
+{
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    before = tee_sim_requests(vm.sim);
+    bed_assert_error(
+        test_call(bed->alice, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "NotAuthorized");
+    expect_sealed(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    bed_assert_error(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0),
+        "Busy");
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    expect_property("AttestationState", "attested");
+    g_free(bed_wait_record(bed, "CVMSEAL_METHOD=Refresh", "CVMSEAL_CALLER_UID=0",
+                           "CVMSEAL_VERDICT=done", NULL));
+}
+
+static TestReply *
+attest(GDBusConnection *who, const char *nonce, const char *options)
+{
+    GVariant *bytes =
+        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, nonce, strlen(nonce), sizeof *nonce);
+
+    return test_call(who, "Attest", g_variant_new("(@ay@a{sv})", bytes, bed_options(options)), NULL,
+                     0);
+}
+
+static void
+test_attest(void)
+{
+    static const char *const profiles[][2] = {{"tee", "accepted"}, {"default", "refused"}};
+    g_autofree char *long_nonce = g_strnfill(65, 'n');
+
+    for (gsize i = 0; i < G_N_ELEMENTS(profiles); i++) {
+        g_autofree char *options =
+            g_strdup_printf("{'profile': <'%s'>, 'user-data': <b'me'>}", profiles[i][0]);
+        g_autofree char *wanted = g_strdup_printf("\"verdict\":\"%s\"", profiles[i][1]);
+        g_autoptr(TestReply) reply = attest(bed->root, "nonce", options);
+        g_autoptr(GBytes) bytes = NULL;
+        g_autofree char *text = NULL;
+        const char *verdict = NULL;
+        CVS_AUTO_FD int fd = -1;
+
+        if (reply->error)
+            g_error("%s: %s", reply->error, reply->message);
+        g_variant_get(reply->body, "(h&s)", NULL, &verdict);
+        g_assert_nonnull(strstr(verdict, wanted));
+        g_assert_nonnull(strstr(verdict, "\"test_roots\":true"));
+        fd = g_unix_fd_list_get(reply->fds, 0, NULL);
+        bytes = bed_read_all(fd);
+        text = g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+        g_assert_nonnull(strstr(text, "\"cvmseal-evidence\""));
+        /* base64url of the nonce */
+        g_assert_nonnull(strstr(text, "bm9uY2U"));
+        /* Whoever gets it can keep nobody else from what he was given. */
+        g_assert_cmpint(write(fd, "x", 1), ==, -1);
+        g_assert_cmpint(ftruncate(fd, 0), ==, -1);
+    }
+    bed_assert_error(attest(bed->alice, "nonce", NULL), "NotAuthorized");
+    bed_assert_error(attest(bed->root, "", NULL), "InvalidArgument");
+    bed_assert_error(attest(bed->root, long_nonce, NULL), "InvalidArgument");
+    bed_assert_error(attest(bed->root, "nonce", "{'owner': <'self'>}"), "InvalidArgument");
+    g_free(bed_wait_record(bed, "CVMSEAL_METHOD=Attest", "CVMSEAL_CALLER_UID=0",
+                           "CVMSEAL_VERDICT=done", NULL));
+}
+
+/* Evidence takes its turn with the boot's attestation, and neither gets the other's. */
+static void
+test_attest_beside(void)
+{
+    g_autoptr(CvsLock) turn = NULL;
+    TestPending *waits = NULL, *asks = NULL;
+    g_autoptr(TestReply) reply = NULL;
+    GVariant *nonce = NULL;
+
+    restart();
+    turn = hold_tee();
+    waits = begin_seal(bed->alice, "beside");
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    nonce = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, "other", 5, 1);
+    asks = test_call_begin(bed->root, "Attest",
+                           g_variant_new("(@ay@a{sv})", nonce, bed_options("{'profile': <'tee'>}")),
+                           NULL, 0);
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_clear_pointer(&turn, cvs_lock_release);
+    expect_sealed(test_call_finish(waits));
+    reply = test_call_finish(asks);
+    g_assert_cmpstr(reply->error, ==, NULL);
+}
+
+static void
+replace_path(char **path, const char *name)
+{
+    g_free(*path);
+    *path = g_build_filename(vm.dir, name, NULL);
+}
+
+static void
+write_profile(void)
+{
+    g_autofree char *path = g_build_filename(bed->dir, "policies", "tee.policy", NULL);
+    g_autofree char *text = g_strdup_printf("[Profile]\nDescription=of the test\n[Registers]\n"
+                                            "PCRs=7\n[TEE]\nAllowTestRoots=yes\nMeasurements=%s\n"
+                                            "[vTPM]\nKinds=host\n",
+                                            measurement);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+int
+main(int argc, char **argv)
+{
+    static const char *const lies[][3] = {
+        {"fail-once=EIO", "AttestationFailed", "NotAttested"},
+        {"wiped=on", "AttestationFailed", "TeeChannelClosed"},
+        {"empty-outblob=on", "AttestationFailed", "AnswerEmpty"},
+        {"other-chip=on", "AttestationFailed", "ChipMismatch"},
+    };
+    g_autoptr(GString) config = g_string_new("[TEE]\n");
+    guint8 bytes[48];
+    int status = 0;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!tee_bed_init_with_state(&vm, TEE_SIM_SNP)) {
+        g_print("1..0 # SKIP %s\n", tee_sim_is_impossible());
+        return 0;
+    }
+    tee_sim_measurement(vm.sim, bytes);
+    measurement = cvs_hex_encode(bytes, sizeof bytes);
+    /* No collateral has to be brought. */
+    tee_sim_must(vm.sim, "certs=chain");
+    replace_path(&vm.paths->collateral, "no-collateral");
+#define X(member, key) g_string_append_printf(config, key "=%s\n", vm.paths->member);
+    CVS_CONFIG_TEE_PATHS(X)
+#undef X
+    g_string_append_printf(config, "TestRoots=%s/roots\n", vm.state);
+    bed = bed_new(config->str, FALSE);
+    if (bed == NULL)
+        return 0;
+    write_profile();
+    bed_assert_sealed(bed->bob, "plain", "y", 1, NULL);
+    g_test_add_func("/service/attestation/slow", test_slow);
+    g_test_add_func("/service/attestation/slow-explain", test_slow_explain);
+    g_test_add_func("/service/attestation/comes-late", test_comes_late);
+    for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {
+        g_autofree char *path = g_strconcat("/service/attestation/fails/", lies[i][0], NULL);
+
+        g_test_add_data_func(path, lies[i], test_fails);
+    }
+    g_test_add_func("/service/attestation/properties", test_properties);
+    g_test_add_func("/service/attestation/refresh", test_refresh);
+    g_test_add_func("/service/attestation/attest", test_attest);
+    g_test_add_func("/service/attestation/attest-beside", test_attest_beside);
+    g_test_add_func("/service/attestation/stop", test_stop);
+    g_test_add_func("/service/attestation/stop-abandoned", test_stop_abandoned);
+    status = g_test_run();
+    bed_free(bed);
+    g_free(measurement);
+    tee_bed_clear(&vm);
+    return status;
+}
