@@ -69,8 +69,8 @@ gboolean
 cvs_collateral_seen_is_whole(int dir, GError **error)
 {
     g_autoptr(GError) damage = NULL;
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(dir, &damage);
 
+    json_decref(cvs_collateral_seen_load(dir, &damage));
     if (damage == NULL)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&damage));
