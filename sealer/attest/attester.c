@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #define OWN_NONCE_SIZE 32
+/* What a TEE may take to answer, with the turns of others before. */
+#define SLOWEST_S 300
 /* What the boot's attestation quotes: firmware and boot loader. The values are not looked at. */
 #define OWN_PCRS 0xffu
 
@@ -233,7 +235,8 @@ begin(CvsAttester *attester, gint64 at, GError **error)
     return TRUE;
 }
 
-/* One that nobody has gone on with may be of another time by now. */
+/* One that nobody has gone on with may be of another time by now. But what a slow TEE takes does
+ * not make it old: it would never be done. */
 static gboolean
 drop_old_making(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
 {
@@ -246,7 +249,7 @@ drop_old_making(CvsAttester *attester, gint64 at, gint64 max_age, GError **error
     if (!is_same_start(&now, &attester->before) ||
         !is_collected(attester, &attester->collected_before) ||
         at < cvs_making_at(attester->making) ||
-        (max_age > 0 && at - cvs_making_at(attester->making) > max_age))
+        (max_age > 0 && at - cvs_making_at(attester->making) > MAX(max_age, SLOWEST_S)))
         g_clear_pointer(&attester->making, cvs_making_free);
     return TRUE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/attesting.h"
+#include "attest/logs.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -42,6 +43,7 @@ judge(const CvsOperation *op, const CvsProfile *profile, json_t *claims)
 
     cvs_appraise(profile, claims, now, verdict->reasons);
     cvs_vtpm_appraise(profile, claims, verdict->reasons);
+    cvs_logs_appraise(claims, TRUE, verdict->reasons);
     if (bundle->hcl)
         verdict->type = CVS_REPORT_HCL;
     else if (bundle->report)
