@@ -65,6 +65,7 @@ cvs_evidence_bundle_free(CvsEvidenceBundle *bundle)
         return;
     g_bytes_unref(bundle->nonce);
     g_bytes_unref(bundle->user_data);
+    g_bytes_unref(bundle->answer);
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
         g_bytes_unref(*part_of(bundle, i));
     for (gsize i = 0; i < G_N_ELEMENTS(logs); i++)
@@ -127,18 +128,6 @@ read_key(const json_t *tpm, const char *name, GError **error)
 }
 
 static gboolean
-read_name(const json_t *tpm, const char *name, CvsName *ret_name, GError **error)
-{
-    g_autoptr(GBytes) bytes = cvs_json_get_bytes(tpm, name, 3, CVS_NAME_MAX, what_tpm, error);
-
-    if (bytes == NULL)
-        return FALSE;
-    ret_name->size = g_bytes_get_size(bytes);
-    memcpy(ret_name->bytes, g_bytes_get_data(bytes, NULL), ret_name->size);
-    return TRUE;
-}
-
-static gboolean
 read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 {
     json_t *tpm = cvs_json_get_object(root, "tpm", what, error);
@@ -153,7 +142,8 @@ read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
             return FALSE;
     }
     bundle->ak = read_key(tpm, "ak", error);
-    if (bundle->ak == NULL || !read_name(tpm, "srk_name", &bundle->srk_name, error))
+    if (bundle->ak == NULL ||
+        !cvs_name_from_json(tpm, "srk_name", what_tpm, &bundle->srk_name, error))
         return FALSE;
     bundle->quote.attest = cvs_json_get_bytes(tpm, "attest", 1, ATTEST_MAX, what_tpm, error);
     if (bundle->quote.attest == NULL)
@@ -185,27 +175,13 @@ read_logs(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 }
 
 static gboolean
-read_head(const json_t *root, gint64 *ret_version, GError **error)
+read_answer(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 {
-    const char *type = cvs_json_get_string(root, "type", what, error);
-    gint64 version = 0;
-
-    if (type == NULL)
-        return FALSE;
-    if (!g_str_equal(type, TYPE)) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: \"type\" is not \"" TYPE "\"",
-                    what);
-        return FALSE;
-    }
-    if (!cvs_json_get_int(root, "version", 1, G_MAXINT32, what, &version, error))
-        return FALSE;
-    if (version > VERSION) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                    "%s: version %" G_GINT64_FORMAT " is newer than this program", what, version);
-        return FALSE;
-    }
-    *ret_version = version;
-    return TRUE;
+    if (json_object_get(root, "answer") == NULL)
+        return TRUE;
+    bundle->answer = cvs_json_get_bytes(root, "answer", CVS_CHALLENGE_ANSWER_SIZE,
+                                        CVS_CHALLENGE_ANSWER_SIZE, what, error);
+    return bundle->answer != NULL;
 }
 
 CvsEvidenceBundle *
@@ -221,16 +197,17 @@ cvs_evidence_bundle_parse(const void *data, gsize size, GError **error)
         return NULL;
     }
     root = cvs_json_parse(data, size, what, error);
-    if (root == NULL || !read_head(root, &version, error) ||
+    if (root == NULL || !cvs_json_check_head(root, TYPE, VERSION, what, error) ||
+        !cvs_json_get_int(root, "version", 1, VERSION, what, &version, error) ||
         !cvs_json_only(root, what, error, "type", "version", "nonce", "user_data", "tee", "tpm",
-                       version == VERSION_WITHOUT_LOGS ? NULL : "logs", NULL))
+                       "answer", version == VERSION_WITHOUT_LOGS ? NULL : "logs", NULL))
         return NULL;
     bundle->nonce = cvs_json_get_bytes(root, "nonce", 1, CVS_BUNDLE_NONCE_MAX, what, error);
     if (bundle->nonce == NULL ||
         !read_optional(root, "user_data", CVS_BUNDLE_USER_DATA_MAX, what, &bundle->user_data,
                        error) ||
         !read_tee(bundle, root, error) || !read_tpm(bundle, root, error) ||
-        !read_logs(bundle, root, error))
+        !read_logs(bundle, root, error) || !read_answer(bundle, root, error))
         return NULL;
     return g_steal_pointer(&bundle);
 }
@@ -271,6 +248,7 @@ cvs_evidence_bundle_format(const CvsEvidenceBundle *bundle)
         (void)json_object_set(root, "logs", with_logs);
         (void)json_object_set_new(root, "version", json_integer(VERSION));
     }
+    set_bytes(root, "answer", bundle->answer);
     text = cvs_json_pretty(root);
     return g_str_has_suffix(text, "\n") ? g_steal_pointer(&text) : g_strconcat(text, "\n", NULL);
 }

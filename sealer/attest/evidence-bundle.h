@@ -13,10 +13,12 @@
  *                to the quote; all of a paravisor's report. Left out where there is no TEE
  *   "tpm"        {"ek", "ak", "srk_name", "attest", "signature", "pcrs"}: TPMT_PUBLIC of the keys
  *                (ek: left out where none is vouched for); a Name; TPMS_ATTEST and TPMT_SIGNATURE
- * of the quote; the values quoted, as tpm/pcr.h has them
+ *                of the quote; the values quoted, as tpm/pcr.h has them
+ *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h); left out if there
+ *                was none
  *   "logs"       {"tpm", "cc", "measured"}, from version 2 on: the event logs of the TPM and of the
- * TD (tee/eventlog.h), and of what was measured since (tee/measure-log.h). Left out where there are
- * none
+ *                TD (tee/eventlog.h), and of what was measured since (tee/measure-log.h). Left out
+ *                where there are none
  *
  * Bytes are base64url without padding. */
 
@@ -28,6 +30,7 @@
 #define CVS_BUNDLE_NONCE_MAX 64
 #define CVS_BUNDLE_USER_DATA_MAX 1024
 #define CVS_BUNDLE_LOG_MAX (192 * 1024) /* bytes of each log */
+#define CVS_CHALLENGE_ANSWER_SIZE 32
 
 typedef struct {
     GBytes *nonce;
@@ -44,6 +47,7 @@ typedef struct {
     CvsPublicArea *ak;
     CvsName srk_name;
     CvsQuote quote;
+    GBytes *answer; /* CVS_CHALLENGE_ANSWER_SIZE bytes; NULL: none */
 } CvsEvidenceBundle;
 
 void cvs_evidence_bundle_free(CvsEvidenceBundle *bundle);

@@ -145,6 +145,10 @@ static void
 classify(Run *run)
 {
     const CvsEvidenceBundle *bundle = run->input->bundle;
+    const CvsChallengeRecord *challenge = run->input->challenge;
+    /* Of the kind it says nothing. */
+    g_autoptr(GError) unanswered = cvs_refusal_new();
+    gboolean answered = challenge && cvs_challenge_check(challenge, bundle, unanswered);
     const CvsVtpmEvidence evidence = {.tee = run->claims,
                                       .binding = run->binding,
                                       .manifest = bundle->manifest,
@@ -152,9 +156,10 @@ classify(Run *run)
                                       .ek = bundle->ek,
                                       .ak = bundle->ak,
                                       .srk_name = &bundle->srk_name,
-                                      .challenged = run->input->challenged};
+                                      .challenged = run->input->challenged || answered};
 
     cvs_vtpm_classify(&evidence, run->claims, run->refusal);
+    cvs_error_add_reasons_of(run->refusal, unanswered);
     if (bundle->user_data)
         cvs_claims_set_hex(run->claims, "vtpm.user_data", g_bytes_get_data(bundle->user_data, NULL),
                            g_bytes_get_size(bundle->user_data));

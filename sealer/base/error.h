@@ -202,6 +202,8 @@ typedef enum {
     X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")             \
     X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
     X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")          \
+    X(CHALLENGE_UNANSWERED, "ChallengeUnanswered",                                                 \
+      "the evidence does not answer the verifier's challenge")                                     \
     X(ATTESTATION_UNDER_WAY, "AttestationUnderWay",                                                \
       "TEE or host were asked and have not answered yet: try again")                               \
     X(EVENT_CHANGED, "EventChanged", "something else was measured in an event's place")            \

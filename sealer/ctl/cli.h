@@ -56,3 +56,4 @@ extern const CvsCommand cvs_cmd_measure;
 extern const CvsCommand cvs_cmd_report;
 extern const CvsCommand cvs_cmd_attest;
 extern const CvsCommand cvs_cmd_verify;
+extern const CvsCommand cvs_cmd_policy;
