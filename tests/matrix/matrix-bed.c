@@ -31,10 +31,10 @@ configuration(const Matrix *matrix, gboolean test_roots)
                            "MeasurementsPath=%s/sys/devices/virtual/misc/tdx_guest/measurements\n"
                            "CcelTablePath=%s/sys/firmware/acpi/tables/CCEL\n"
                            "CcelDataPath=%s/sys/firmware/acpi/tables/data/CCEL\n"
-                           "TpmLogPath=%s/sys/kernel/security/tpm0/binary_bios_measurements\n"
+                           "TpmLogPath=%s/tpm-log\n"
                            "RunPath=%s/run\nCollateralPath=%s\n%s%s\n",
                            matrix->store_key, matrix->more, mount, mount, matrix->dir, mount, mount,
-                           mount, mount, mount, matrix->dir, matrix->store,
+                           mount, mount, matrix->dir, matrix->dir, matrix->store,
                            test_roots ? "TestRoots=" : "", test_roots ? matrix->roots : "");
 }
 
@@ -212,6 +212,7 @@ start_tee(Matrix *matrix, const MatrixMachine *machine)
     mount = file_of(matrix, "mnt");
     matrix->state = file_of(matrix, "state");
     matrix->store = file_of(matrix, "collateral");
+    matrix->tpm_log = file_of(matrix, "tpm-log");
     matrix->store_key = file_of(matrix, "store-key");
     matrix->roots = g_build_filename(matrix->state, "roots", NULL);
     matrix->azure = machine->type == TEE_SIM_AZURE_SNP || machine->type == TEE_SIM_AZURE_TDX;
@@ -272,6 +273,7 @@ matrix_free(Matrix *matrix)
     g_free(matrix->dir);
     g_free(matrix->state);
     g_free(matrix->store);
+    g_free(matrix->tpm_log);
     g_free(matrix->store_key);
     g_free(matrix->roots);
     g_free(matrix->measurement);

@@ -15,6 +15,7 @@ typedef struct {
     TeeSim *sim;
     char *dir;
     char *state;       /* of the simulator */
+    char *tpm_log;     /* the TPM's event log, which is not there at first */
     char *store;       /* collateral */
     char *roots;       /* test roots */
     char *store_key;   /* the file, which is not there at first */

@@ -4,7 +4,11 @@
  * what holds the key are the quote and the RTMRs. */
 
 #include "matrix-bed.h"
+#include "tee/eventlog.h"
+#include "tee/log-builder.h"
 #include "tee/tsm-mr.h"
+
+#include <glib/gstdio.h>
 
 #include <string.h>
 
@@ -46,6 +50,27 @@ change_pcr(Matrix *matrix)
     test_tpm_extend(matrix->bed->tpm, 7, "tampered");
 }
 
+/* The firmware's settings, as the TPM's log has them, are others than in the TD's. */
+static void
+give_tpm_log(Matrix *matrix)
+{
+    static const char data[] = "not what the TD's log has";
+    LogBuilder *log = log_builder_new();
+    g_autoptr(GBytes) bytes = NULL;
+
+    log_builder_header(log, 0, ALG_SHA256, 0);
+    log_builder_event(log, 7, CVS_EV_EFI_VARIABLE_DRIVER_CONFIG, ALG_SHA256, data, sizeof data);
+    bytes = log_builder_end(log);
+    g_assert_true(g_file_set_contents(matrix->tpm_log, g_bytes_get_data(bytes, NULL),
+                                      (gssize)g_bytes_get_size(bytes), NULL));
+}
+
+static void
+take_tpm_log(Matrix *matrix)
+{
+    g_assert_cmpint(g_unlink(matrix->tpm_log), ==, 0);
+}
+
 static const Lie lies[] = {
     {"rtmr-by-sysfs", .act = extend_by_sysfs,
      .outcome = "RegisterMismatch: EventUnrecorded RtmrDiffers", .flags = LIE_LIVE | LIE_RESEAL},
@@ -56,6 +81,8 @@ static const Lie lies[] = {
      .flags = LIE_SEAL},
     {"zero-rtmrs", .tell = "zero-rtmrs=on",
      .outcome = "RegisterMismatch: EventMissing RtmrDiffers"},
+    {"ccel-contradicts-tpm-log", .act = give_tpm_log, .undo = take_tpm_log,
+     .outcome = "AttestationFailed: LogsDiffer"},
     {"pcr-changed", .act = change_pcr, .undo = matrix_boot_tpm,
      .outcome = "PcrMismatch: PcrDiffers"},
     {"vtpm-of-the-host",

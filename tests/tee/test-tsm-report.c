@@ -206,20 +206,21 @@ test_svsm(void)
     g_assert_true(info.has_svsm);
     g_assert_cmpuint(info.privlevel_floor, ==, 2);
     /* A vTPM that was not started has no EK. */
-    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, NULL, "the SVSM refused");
+    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT, "the SVSM refused");
     tee_bed_give_keys(&bed);
     check_svsm(&bed, &request);
     request.service_guid = CVS_TEE_SVSM_VTPM;
     check_svsm(&bed, &request);
     request.manifest_version = 1;
-    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, NULL, "the SVSM refused");
+    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT, "the SVSM refused");
     tee_sim_must(bed.sim, "manifest-v1=on");
     check_svsm(&bed, &request);
     request.manifest_version = 2;
-    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, NULL, "version of its manifest");
+    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+            "version of its manifest");
     request.manifest_version = 0;
     request.service_guid = "c476f1eb-0123-45a5-9641-b4e7dde5bfe4";
-    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, NULL, "the SVSM refused");
+    refused(&bed, &request, CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT, "the SVSM refused");
     request.service_guid = "vTPM";
     refused(&bed, &request, CVS_ERROR_INVALID_ARGUMENT, NULL, "GUID");
     /* The guest's own report at its own level goes on. */
@@ -286,9 +287,12 @@ static void
 test_faults(void)
 {
     static const Fault faults[] = {
-        {TEE_SIM_SNP, "fail-once=EIO", CVS_ERROR_ATTESTATION_FAILED, NULL, "16 KiB"},
-        {TEE_SIM_SNP, "fail-once=ENXIO", CVS_ERROR_ATTESTATION_FAILED, NULL, "kernel's log"},
-        {TEE_SIM_SNP, "fail-once=EINVAL", CVS_ERROR_ATTESTATION_FAILED, NULL, "VMPL 0"},
+        {TEE_SIM_SNP, "fail-once=EIO", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "16 KiB"},
+        {TEE_SIM_SNP, "fail-once=ENXIO", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "kernel's log"},
+        {TEE_SIM_SNP, "fail-once=EINVAL", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "VMPL 0"},
         {TEE_SIM_SNP, "fail-once=ETIMEDOUT", CVS_ERROR_ATTESTATION_FAILED,
          CVS_REASON_TEE_CHANNEL_CLOSED, "until the next reboot"},
         {TEE_SIM_SNP, "fail-once=EBADMSG", CVS_ERROR_ATTESTATION_FAILED,
@@ -299,8 +303,8 @@ test_faults(void)
         {TEE_SIM_SNP, "empty-outblob=on", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_EMPTY,
          "gave nothing"},
         {TEE_SIM_SNP, "trailing=1", CVS_ERROR_BAD_FORMAT, NULL, "1185"},
-        {TEE_SIM_SNP, "trailing=16777216", CVS_ERROR_TOO_LARGE, NULL, "outblob"},
-        {TEE_SIM_SNP, "trailing=5000000", CVS_ERROR_TOO_LARGE, NULL, "outblob"},
+        {TEE_SIM_SNP, "trailing=16777216", CVS_ERROR_TOO_LARGE, CVS_REASON_NO_REPORT, "outblob"},
+        {TEE_SIM_SNP, "trailing=5000000", CVS_ERROR_TOO_LARGE, CVS_REASON_NO_REPORT, "outblob"},
         {TEE_SIM_SNP, "wrong-report-data=on", CVS_ERROR_ATTESTATION_FAILED,
          CVS_REASON_ANSWER_DIFFERS, "another request"},
         {TEE_SIM_SNP, "stale-report=on", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_DIFFERS,
@@ -310,14 +314,18 @@ test_faults(void)
         {TEE_SIM_SNP, "flip=2", CVS_ERROR_BAD_FORMAT, NULL, "version"},
         {TEE_SIM_SNP, "flip=81", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_DIFFERS, "SNP"},
         {TEE_SIM_SNP, "flip=144", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_DIFFERS, "SNP"},
-        {TEE_SIM_TDX, "fail-once=EIO", CVS_ERROR_ATTESTATION_FAILED, NULL, "quoting enclave"},
-        {TEE_SIM_TDX, "fail-once=ENXIO", CVS_ERROR_ATTESTATION_FAILED, NULL, "unloaded"},
-        {TEE_SIM_TDX, "fail-once=EINVAL", CVS_ERROR_ATTESTATION_FAILED, NULL, "EINVAL"},
-        {TEE_SIM_TDX, "fail-once=ETIMEDOUT", CVS_ERROR_ATTESTATION_FAILED, NULL, "30 seconds"},
+        {TEE_SIM_TDX, "fail-once=EIO", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "quoting enclave"},
+        {TEE_SIM_TDX, "fail-once=ENXIO", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "unloaded"},
+        {TEE_SIM_TDX, "fail-once=EINVAL", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "EINVAL"},
+        {TEE_SIM_TDX, "fail-once=ETIMEDOUT", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_NO_REPORT,
+         "30 seconds"},
         {TEE_SIM_TDX, "busy=100000", CVS_ERROR_BUSY, NULL, "occupied"},
         {TEE_SIM_TDX, "empty-outblob=on", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_EMPTY,
          "quoting service gave nothing"},
-        {TEE_SIM_TDX, "trailing=17000000", CVS_ERROR_TOO_LARGE, NULL, "outblob"},
+        {TEE_SIM_TDX, "trailing=17000000", CVS_ERROR_TOO_LARGE, CVS_REASON_NO_REPORT, "outblob"},
         {TEE_SIM_TDX, "wrong-report-data=on", CVS_ERROR_ATTESTATION_FAILED,
          CVS_REASON_ANSWER_DIFFERS, "TD quote"},
         {TEE_SIM_TDX, "stale-report=on", CVS_ERROR_ATTESTATION_FAILED, CVS_REASON_ANSWER_DIFFERS,
