@@ -205,7 +205,11 @@ typedef enum {
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
-      "the state to seal to does not say what the register will be")
+      "the state to seal to does not say what the register will be")                               \
+    X(DERIVED_KEY_UNAVAILABLE, "DerivedKeyUnavailable", "this machine derives no key for itself")  \
+    X(DERIVED_KEY_DIFFERS, "DerivedKeyDiffers",                                                    \
+      "this TEE derives another key than the one that was sealed with")                            \
+    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

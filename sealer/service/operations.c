@@ -39,7 +39,8 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .spares_tries = op->uid != 0,
         .store_key_file = op->config->store_key_file,
         .attester = op->attester,
-        .tee_paths = op->tee_paths,
+        .tee = op->tee,
+        .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,
     };
 }
 
@@ -75,6 +76,7 @@ seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op, const CvsSecret *secret)
         .rtmrs = op->options.rtmrs,
         .claims = (const char *const *)op->options.claims,
         .allow_unmeasured = op->options.allow_unmeasured,
+        .derived_key = op->options.derived_key,
         .replace = op->options.replace,
         .pin = op->pin,
         .want_recovery_key = op->options.recovery_output_fd >= 0,

@@ -17,7 +17,7 @@ typedef struct {
     const CvsConfig *config;
     const char *const *profile_folders;
     const CvsReleaseAttester *attester;
-    const CvsTeePaths *tee_paths;
+    CvsTeeSource *tee;
     gboolean memory_locked;
     char *name;
     guint32 size;

@@ -28,6 +28,7 @@ typedef enum {
     CVS_OPTION_REQUIRE = 1 << 14,
     CVS_OPTION_TO = 1 << 15,
     CVS_OPTION_KEEP_OTHERS = 1 << 16,
+    CVS_OPTION_DERIVED_KEY = 1 << 17,
 } CvsOptionKey;
 
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
     CvsHash bank;
     gboolean replace;
     gboolean allow_unmeasured;
+    gboolean derived_key;
     CvsPredicted *to;     /* NULL: the present state */
     gboolean keep_others; /* only with that one, which has it too */
     gboolean all;
