@@ -10,8 +10,14 @@
  * none is found. What an attestation has to be is the profile's: one attestation serves all
  * profiles.
  *
- * Nothing that fails is kept: the next call tries again, as soon as tee/pace.h lets it. But a TPM
- * that has proven to hold the endorsement key that a report names stays pinned in the CvsTpm
+ * Whoever cannot wait for TEE and host says so in the configuration: they are then asked by a
+ * thread of their own, one at a time, and until they have answered a call that needs it is Busy,
+ * with the reason AttestationUnderWay. Calls go on with it as soon as one comes.
+ *
+ * What failed is not kept: the next call tries again, as soon as tee/pace.h lets it; where threads
+ * ask, not before CVS_ATTESTER_FAILURE_US have passed, unless collateral was brought, and until
+ * then calls get the same error. A TPM that did not answer is no such failure. But a TPM that has
+ * proven to hold the endorsement key that a report names stays pinned in the CvsTpm
  * (cvs_tpm_pin_ek()), also where that report is refused then: another is TpmReplaced until the
  * program starts anew. To be used by the thread that uses the CvsTpm. */
 
@@ -38,9 +44,16 @@ typedef struct {
     const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
     CvsAttesterQuoteFunc td_quote; /* NULL: a paravisor's TDREPORT is not verified (QuoteMissing) */
     gpointer td_quote_data;
+    /* Called in another thread when one that was asked has answered; it must be quick, and nothing
+     * of the attester may be called in it. NULL: the calling thread waits itself. */
+    void (*back)(gpointer data);
+    gpointer back_data;
 } CvsAttesterConfig;
 
+#define CVS_ATTESTER_FAILURE_US CVS_PACE_SVSM_US
+
 CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
+/* A thread that asks goes on until it is answered, and nothing is done with what it gets. */
 void cvs_attester_free(CvsAttester *attester);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
 
@@ -70,8 +83,11 @@ gboolean cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile,
 gboolean cvs_attester_read_rtmrs(CvsAttester *attester, guint8 ret_rtmr[static 4][48],
                                  GError **error);
 
-/* Forgets the attestation: the next call makes it anew. */
+/* Forgets the attestation, and a failure: the next call makes it anew. One that is under way does
+ * not count any more, but has to end first. */
 void cvs_attester_refresh(CvsAttester *attester);
+
+typedef struct _CvsMaking CvsMaking;
 
 /* Evidence for somebody else: a report made now, for this nonce (1 to CVS_BUNDLE_NONCE_MAX bytes)
  * and user data (up to CVS_BUNDLE_USER_DATA_MAX; may be NULL), and a quote over the PCRs. It is
@@ -79,3 +95,6 @@ void cvs_attester_refresh(CvsAttester *attester);
 CvsEvidenceBundle *cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
                                          const void *user_data, gsize user_data_size,
                                          const CvsPcrSelection *selection, GError **error);
+/* The same, begun; cvs_making_go_on() makes it (making.h). It may be freed by any thread. */
+CvsMaking *cvs_attester_begin_evidence(CvsAttester *attester, GBytes *nonce, GBytes *user_data,
+                                       const CvsPcrSelection *selection, GError **error);

@@ -176,7 +176,7 @@ cvs_evidence_bundle_parse(const void *data, gsize size, GError **error)
     g_autoptr(json_t) root = NULL;
 
     if (size > CVS_BUNDLE_SIZE_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: more than %u bytes", what,
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: more than %u bytes", what,
                     CVS_BUNDLE_SIZE_MAX);
         return NULL;
     }

@@ -16,6 +16,7 @@ cvs_config_free(CvsConfig *config)
     g_free(config->tcti);
     g_free(config->vault_dir);
     g_free(config->store_key_file);
+    g_free(config->test_roots);
 #define X(member, key) g_free(config->tee.member);
     CVS_CONFIG_TEE_PATHS(X)
 #undef X
@@ -117,6 +118,8 @@ set_daemon_key(CvsConfig *config, const char *key, const char *value, GError **e
 static gboolean
 set_tee_key(CvsConfig *config, const char *key, const char *value, GError **error)
 {
+    if (g_str_equal(key, "TestRoots"))
+        return set_path(value, &config->test_roots, error);
 #define X(member, name)                                                                            \
     if (g_str_equal(key, name))                                                                    \
         return set_path(value, &config->tee.member, error);

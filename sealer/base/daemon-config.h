@@ -11,8 +11,8 @@
 #define CVS_CONFIG_FILE "cvmseal.conf"
 #define CVS_CONFIG_SIZE_MAX 65536
 
-/* X(member, key of [TEE]): absolute paths of what the kernel has of a TEE, and of the folder that
- * all who ask it share. NULL: where Linux has it (tee/tee-paths.h). */
+/* X(member, key of [TEE]): absolute paths of what the kernel has of a TEE, of the folder that all
+ * who ask it share, and of the collateral store. NULL: the usual ones (tee/tee-paths.h). */
 #define CVS_CONFIG_TEE_PATHS(X)                                                                    \
     X(configfs, "ConfigfsPath")                                                                    \
     X(sev_guest, "SevGuestPath")                                                                   \
@@ -22,7 +22,9 @@
     X(ccel_table, "CcelTablePath")                                                                 \
     X(ccel_data, "CcelDataPath")                                                                   \
     X(tpm_log, "TpmLogPath")                                                                       \
-    X(run_dir, "RunPath")
+    X(system_log, "SystemLogPath")                                                                 \
+    X(run_dir, "RunPath")                                                                          \
+    X(collateral, "CollateralPath")
 
 typedef struct {
     char *tcti;                  /* TCTI= NULL: what the TPM floor takes by itself */
@@ -33,6 +35,8 @@ typedef struct {
     guint secret_timeout_s;      /* SecretTimeoutSec= seconds to read a descriptor; 1 to 600 */
     guint max_keys_per_owner;    /* MaxKeysPerOwner= 1 to 1000000 */
     guint64 max_bytes_per_owner; /* MaxBytesPerOwner= bytes of key files; 65536 to 2^40 */
+    char *
+        test_roots; /* [TEE] TestRoots= an absolute path; tee/tee-roots.h. NULL: none are allowed */
     struct {
 #define X(member, key) char *member;
         CVS_CONFIG_TEE_PATHS(X)

@@ -44,7 +44,7 @@ cvs_error_private_init(CvsErrorPrivate *priv)
 static void
 cvs_error_private_copy(const CvsErrorPrivate *src, CvsErrorPrivate *dest)
 {
-    dest->reasons = g_ptr_array_new_with_free_func(reason_free);
+    /* GLib has initialised the copy before it comes here. */
     for (guint i = 0; i < src->reasons->len; i++) {
         const CvsReason *reason = g_ptr_array_index(src->reasons, i);
 
@@ -59,7 +59,8 @@ cvs_error_private_clear(CvsErrorPrivate *priv)
     g_ptr_array_unref(priv->reasons);
 }
 
-/* GLib puts the private part in front of the error, aligned; clang does not see that in its macro. */
+/* GLib puts the private part in front of the error, aligned; clang does not see that in its macro.
+ */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-align"
 G_DEFINE_EXTENDED_ERROR(CvsError, cvs_error)

@@ -202,6 +202,14 @@ typedef enum {
     X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")             \
     X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
     X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")          \
+    X(ATTESTATION_UNDER_WAY, "AttestationUnderWay",                                                \
+      "TEE or host were asked and have not answered yet: try again")                               \
+    X(EVENT_CHANGED, "EventChanged", "something else was measured in an event's place")            \
+    X(EVENT_ADDED, "EventAdded", "something was measured that was not when the key was sealed")    \
+    X(EVENT_MISSING, "EventMissing", "something was not measured that was when it was sealed")     \
+    X(EVENT_ORDER, "EventOrder", "the same was measured, in another order")                        \
+    X(EVENT_UNRECORDED, "EventUnrecorded", "something was measured of which no log has a record")  \
+    X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")    \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \

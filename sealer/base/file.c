@@ -180,7 +180,7 @@ cvs_file_read_path(const char *path, gsize max, GError **error)
             return NULL;
         }
         if ((gsize)n > max - bytes->len) {
-            g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                         "%s: longer than %zu bytes, which is all that is read", path, max);
             return NULL;
         }

@@ -26,7 +26,8 @@ int cvs_dir_open_at(int dir, const char *name, gboolean create, mode_t mode, GEr
 GBytes *cvs_file_read(int dir, const char *name, gsize max, GError **error);
 /* What somebody named on a command line: the path as it is, links followed; a FIFO too, and the
  * files of sysfs and securityfs, whose size says nothing. InvalidArgument where there is no such
- * file or it is a folder; messages begin with the path. */
+ * file or it is a folder; BadFormat for more than max bytes, since no such file has so many: it is
+ * not what it is taken for. Messages begin with the path. */
 GBytes *cvs_file_read_path(const char *path, gsize max, GError **error);
 
 typedef enum {

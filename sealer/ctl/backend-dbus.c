@@ -540,6 +540,7 @@ dbus_status(CvsBackend *backend, GError **error)
     (void)g_variant_lookup(dict, "tpm-lockout-max", "u", &info->tpm_lockout_max);
     (void)g_variant_lookup(dict, "memory-locked", "b", &info->memory_locked);
     look_up_text(dict, "lock2", &info->lock2);
+    (void)g_variant_lookup(dict, "test-roots", "b", &info->test_roots);
     if (g_variant_lookup(dict, "tpm-banks", "^a&s", &banks)) {
         g_free(info->tpm_banks);
         info->tpm_banks = g_strjoinv(", ", (char **)banks);

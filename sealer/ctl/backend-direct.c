@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "ctl/backend.h"
 #include "release/attester.h"
+#include "tee/tee-roots.h"
 
 #include "config.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     CvsBackend parent;
     char *vault;
     char *store_key_file;
+    gboolean test_roots;
     char *only_folder[2];
     const char *const *folders;
     CvsTpm *tpm;
@@ -69,6 +71,7 @@ release_of(const Direct *direct)
         .attester = &direct->release_attester,
         .tee = direct->tee,
         .tee_paths = cvs_tee_source_paths(direct->tee),
+        .test_roots = direct->test_roots,
     };
 }
 
@@ -305,6 +308,7 @@ direct_status(CvsBackend *backend, GError **error)
     cvs_secret_unref(cvs_secret_new(1));
     replace_text(&info->server, g_strdup("none: this process"));
     replace_text(&info->lock2, g_strdup(cvs_release_lock2(direct->store_key_file)));
+    info->test_roots = direct->test_roots;
     info->tpm_available = cvs_tpm_get_info(direct->tpm, &tpm, &local);
     if (!info->tpm_available) {
         replace_text(&info->tpm_error, g_strdup(local->message));
@@ -345,11 +349,13 @@ static const CvsBackendClass direct_class = {
 };
 
 static void
-start_attester(Direct *direct, const CvsConfig *config)
+start_attester(Direct *direct, const CvsConfig *config, CvsSnpRoots *snp, CvsTdxRoots *tdx)
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(config);
     CvsAttesterConfig attester = {.tpm = direct->tpm,
-                                  .collateral_dir = CVS_STATE_DIR "/collateral"};
+                                  .collateral_dir = paths->collateral,
+                                  .snp_roots = snp,
+                                  .tdx_roots = tdx};
 
     direct->tee = cvs_tee_source_new(paths, NULL);
     attester.source = direct->tee;
@@ -362,9 +368,11 @@ cvs_backend_direct_new(const char *config_file, const char *tcti, const char *va
                        const char *policies, GError **error)
 {
     g_autoptr(CvsConfig) config = cvs_config_load(config_file, error);
+    g_autoptr(CvsSnpRoots) snp = NULL;
+    g_autoptr(CvsTdxRoots) tdx = NULL;
     Direct *direct = NULL;
 
-    if (config == NULL)
+    if (config == NULL || !cvs_tee_roots_new(config, &snp, &tdx, error))
         return NULL;
     direct = g_new0(Direct, 1);
     direct->parent.class = &direct_class;
@@ -374,6 +382,7 @@ cvs_backend_direct_new(const char *config_file, const char *tcti, const char *va
     direct->folders =
         policies ? (const char *const *)direct->only_folder : cvs_config_profile_folders();
     direct->tpm = cvs_tpm_new(tcti ? tcti : config->tcti);
-    start_attester(direct, config);
+    direct->test_roots = config->test_roots != NULL;
+    start_attester(direct, config, snp, tdx);
     return &direct->parent;
 }

@@ -63,6 +63,7 @@ typedef struct {
     char *tpm_srk_name; /* hex; "": none yet */
     gboolean memory_locked;
     char *lock2; /* cvs_release_lock2() */
+    gboolean test_roots;
 } CvsStatusInfo;
 CvsStatusInfo *cvs_status_info_new(void);
 void cvs_status_info_free(CvsStatusInfo *info);

@@ -9,6 +9,8 @@
 #include "base/secret.h"
 #include "ctl/cli.h"
 #include "ctl/progress.h"
+#include "ctl/view.h"
+#include "tee/tee-roots.h"
 #include "tee/test-roots.h"
 
 #include <string.h>
@@ -60,16 +62,27 @@ random_nonce(GError **error)
     return random ? g_bytes_new(cvs_secret_peek(random), RANDOM_SIZE) : NULL;
 }
 
+/* Those of the configuration and of --roots. What goes to stdout is for others, who know their own
+ * roots: it is us who have to know. */
 static gboolean
-add_roots(CvsSnpRoots *snp, CvsTdxRoots *tdx, GError **error)
+take_roots(const CvsCli *cli, const CvsConfig *config, CvsSnpRoots **ret_snp, CvsTdxRoots **ret_tdx,
+           GError **error)
 {
-    g_autoptr(GPtrArray) certs = roots_dir ? cvs_test_roots_load(roots_dir, error) : NULL;
+    g_autoptr(GPtrArray) certs = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    if (roots_dir && certs == NULL)
+    if (!cvs_tee_roots_new(config, ret_snp, ret_tdx, error))
         return FALSE;
-    if (certs) {
-        cvs_snp_roots_add_test(snp, certs);
-        cvs_tdx_roots_add_test(tdx, certs);
+    if (roots_dir) {
+        certs = cvs_test_roots_load(roots_dir, error);
+        if (certs == NULL)
+            return FALSE;
+        cvs_snp_roots_add_test(*ret_snp, certs);
+        cvs_tdx_roots_add_test(*ret_tdx, certs);
+    }
+    if (cvs_snp_roots_have_test(*ret_snp)) {
+        cvs_view_append_test_roots(&cli->err, text);
+        g_printerr("%s", text->str);
     }
     return TRUE;
 }
@@ -81,21 +94,21 @@ attest(const CvsCli *cli, GBytes *nonce, GBytes *user_data, GError **error)
     g_autoptr(CvsConfig) config = cvs_config_load(cli->options.config, error);
     g_autoptr(CvsTeePaths) paths = config ? cvs_tee_paths_new(config) : NULL;
     g_autoptr(CvsTeeSource) source = paths ? cvs_tee_source_new(paths, NULL) : NULL;
-    g_autoptr(CvsSnpRoots) snp = cvs_snp_roots_new();
-    g_autoptr(CvsTdxRoots) tdx = cvs_tdx_roots_new();
+    g_autoptr(CvsSnpRoots) snp = NULL;
+    g_autoptr(CvsTdxRoots) tdx = NULL;
     g_autoptr(CvsTpm) tpm = NULL;
     g_autoptr(CvsAttester) attester = NULL;
     g_autoptr(CvsProgress) progress = NULL;
-    CvsAttesterConfig with = {.source = source,
-                              .collateral_dir = store_dir ? store_dir : COLLATERAL_DIR,
-                              .snp_roots = snp,
-                              .tdx_roots = tdx};
+    CvsAttesterConfig with = {.source = source};
     CvsEvidenceBundle *bundle = NULL;
     gsize user_size = 0;
     const void *user = user_data ? g_bytes_get_data(user_data, &user_size) : NULL;
 
-    if (source == NULL || !add_roots(snp, tdx, error))
+    if (source == NULL || !take_roots(cli, config, &snp, &tdx, error))
         return NULL;
+    with.collateral_dir = store_dir ? store_dir : paths->collateral;
+    with.snp_roots = snp;
+    with.tdx_roots = tdx;
     tpm = cvs_tpm_new(cli->options.tcti ? cli->options.tcti : config->tcti);
     with.tpm = tpm;
     attester = cvs_attester_new(&with);

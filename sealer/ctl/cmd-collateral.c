@@ -134,21 +134,24 @@ run_list(CvsCli *cli, GError **error)
     const CvsView view = {&cli->out, g_get_real_time() / G_USEC_PER_SEC, NULL};
     g_autoptr(CvsCollateralStore) store = open_store(FALSE, error);
     g_autoptr(GPtrArray) items = store ? cvs_collateral_store_list(store, error) : NULL;
+    g_autoptr(GError) damage = NULL;
     g_autoptr(json_t) json = NULL;
     g_autofree char *text = NULL;
     json_t *array = NULL;
 
     if (items == NULL)
         return FALSE;
+    (void)cvs_collateral_store_check_seen(store, &damage);
     if (!cli->options.json) {
-        text = items->len > 0 ? cvs_view_collateral(&view, items)
-                              : g_strdup("There is no collateral.\n");
+        text = cvs_view_collateral(&view, items, damage);
         return cvs_cli_print(cli, text, error);
     }
     array = json_array();
     for (guint i = 0; i < items->len; i++)
         (void)json_array_append_new(array, item_to_json(g_ptr_array_index(items, i), view.now));
     json = json_pack("{s:o}", "collateral", array);
+    if (damage)
+        (void)json_object_set_new(json, "damage", cvs_report_json(damage));
     return cvs_cli_print_json(cli, json, error);
 }
 
@@ -206,7 +209,9 @@ const CvsCommand cvs_cmd_collateral = {
                 "{\"file\",\n"
                 "\"error\"} for what was refused, and list {\"collateral\": [{\"id\", \"kind\", "
                 "\"for\",\n"
-                "\"not_before\", \"not_after\", \"days_left\"}]}.\n"
+                "\"not_before\", \"not_after\", \"days_left\"}]}, and \"damage\" if the store has "
+                "lost its\n"
+                "memory of what was seen before.\n"
                 "\n"
                 "Exit codes: 0 done, 3 something was refused, 5 a file is malformed.\n",
             .entries = entries,

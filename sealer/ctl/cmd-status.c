@@ -15,9 +15,10 @@ to_json(const CvsStatusInfo *info)
         if (*banks[i])
             (void)json_array_append_new(array, json_string(banks[i]));
     }
-    json = json_pack("{s:s, s:b, s:o, s:b, s:s}", "server", info->server, "tpm-available",
+    json = json_pack("{s:s, s:b, s:o, s:b, s:s, s:b}", "server", info->server, "tpm-available",
                      (int)info->tpm_available, "tpm-banks", array, "memory-locked",
-                     (int)info->memory_locked, "lock2", info->lock2);
+                     (int)info->memory_locked, "lock2", info->lock2, "test-roots",
+                     (int)info->test_roots);
     if (*info->tpm_error)
         (void)json_object_set_new(json, "tpm-error", json_string(info->tpm_error));
     if (!info->tpm_available)

@@ -7,14 +7,11 @@
 
 #include <string.h>
 
-gboolean
-cvs_verify_parse_time(const char *text, gint64 *ret_time)
+/* form: d is a digit, T what stands between date and time, all else is itself. */
+static gboolean
+has_form(const char *text, const char *form)
 {
-    static const char form[] = "dddd-dd-ddTdd:dd:dd";
-    g_autoptr(GDateTime) time = NULL;
-    const char *zone = NULL;
-
-    for (gsize i = 0; i < strlen(form); i++) {
+    for (gsize i = 0; form[i]; i++) {
         gboolean good = form[i] == 'd'   ? g_ascii_isdigit(text[i])
                         : form[i] == 'T' ? text[i] == 'T' || text[i] == 't' || text[i] == ' '
                                          : text[i] == form[i];
@@ -22,6 +19,35 @@ cvs_verify_parse_time(const char *text, gint64 *ret_time)
         if (!good)
             return FALSE;
     }
+    return TRUE;
+}
+
+/* The two digits are less than the limit. */
+static gboolean
+is_below(const char *digits, int limit)
+{
+    return g_ascii_digit_value(digits[0]) * 10 + g_ascii_digit_value(digits[1]) < limit;
+}
+
+static gboolean
+is_zone(const char *zone)
+{
+    if (*zone == 'Z' || *zone == 'z')
+        return zone[1] == '\0';
+    return (*zone == '+' || *zone == '-') && has_form(zone + 1, "dd:dd") && zone[6] == '\0' &&
+           is_below(zone + 1, 24) && is_below(zone + 4, 60);
+}
+
+gboolean
+cvs_verify_parse_time(const char *text, gint64 *ret_time)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+    g_autoptr(GDateTime) time = NULL;
+    const char *zone = NULL;
+
+    /* A second 60 is one that a table of leap seconds lists, and there is none here. */
+    if (!has_form(text, form) || !is_below(text + strlen(form) - 2, 60))
+        return FALSE;
     zone = text + strlen(form);
     if (*zone == '.') {
         if (!g_ascii_isdigit(*++zone))
@@ -29,8 +55,7 @@ cvs_verify_parse_time(const char *text, gint64 *ret_time)
         while (g_ascii_isdigit(*zone))
             zone++;
     }
-    if (!((*zone == 'Z' || *zone == 'z') && zone[1] == '\0') &&
-        !((*zone == '+' || *zone == '-') && strlen(zone) == 6 && zone[3] == ':'))
+    if (!is_zone(zone))
         return FALSE;
     {
         g_autofree char *upper = g_ascii_strup(text, -1);

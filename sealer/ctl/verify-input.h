@@ -6,7 +6,7 @@
 #include "ctl/cli.h"
 #include "policy/profile.h"
 
-/* RFC 3339, section 5.6: GLib takes more of ISO 8601, and times without a zone. */
+/* RFC 3339, section 5.6, without leap seconds. GLib takes more of ISO 8601. */
 gboolean cvs_verify_parse_time(const char *text, gint64 *ret_time);
 
 /* With a slash or ".policy" at its end it is a file, else the name of a profile that is installed,

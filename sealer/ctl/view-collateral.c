@@ -29,7 +29,7 @@ append_errors(const CvsView *view, const GPtrArray *items, GString *text)
 }
 
 char *
-cvs_view_collateral(const CvsView *view, const GPtrArray *items)
+cvs_view_collateral(const CvsView *view, const GPtrArray *items, const GError *damage)
 {
     static const CvsColumn columns[] = {
         {"ID", FALSE, 0},    {"FOR", FALSE, 20},     {"FROM", FALSE, 0},
@@ -55,8 +55,17 @@ cvs_view_collateral(const CvsView *view, const GPtrArray *items)
         cvs_table_add(table, note || left < DAYS_WARN ? CVS_STYLE_WARN : CVS_STYLE_PLAIN,
                       (const char *[]){item->id, whom, from, until, days, note});
     }
-    cvs_table_format(table, view->output, text);
+    if (items->len > 0)
+        cvs_table_format(table, view->output, text);
+    else
+        g_string_append(text, "There is no collateral.\n");
     append_errors(view, items, text);
+    if (damage) {
+        g_autofree char *message = cvs_text_safe(damage->message);
+
+        cvs_output_styled(view->output, text, CVS_STYLE_BAD, "damaged: ");
+        g_string_append_printf(text, "%s\n", message);
+    }
     return g_string_free(text, FALSE);
 }
 

@@ -288,8 +288,8 @@ cvs_view_verdict(const CvsView *view, const CvsVerdict *verdict, const char *fil
     g_string_append_printf(text, ": %s, %s, judged as of %s\n", name, type_title(verdict->type),
                            at);
     if (verdict->test_roots) {
-        cvs_output_styled(view->output, text, CVS_STYLE_WARN, "  TEST ROOTS");
-        g_string_append(text, " were allowed: this proves nothing about real hardware\n");
+        g_string_append(text, "  ");
+        cvs_view_append_test_roots(view->output, text);
     }
     append_reasons(view, verdict, text);
     append_sources(view, verdict, text);

@@ -287,6 +287,10 @@ cvs_view_explanation(const CvsView *view, const json_t *explanation, const char 
     title = g_strdup_printf("\"%s\" %s now.", name, opens ? "opens" : "does not open");
     cvs_output_styled(view->output, text, opens ? CVS_STYLE_GOOD : CVS_STYLE_BAD, title);
     g_string_append_c(text, '\n');
+    if (json_is_true(json_object_get(explanation, "test_roots"))) {
+        g_string_append(text, "  ");
+        cvs_view_append_test_roots(view->output, text);
+    }
     for (gsize i = 0; i < json_array_size(slots); i++) {
         if (!append_slot_explanation(view, json_array_get(slots, i), text, &recovery, error))
             return NULL;
@@ -312,6 +316,13 @@ lock2_text(const char *lock2)
     return "unmeasured: there is no store key, and nothing shows that what judges the TEE is "
            "itself "
            "measured";
+}
+
+void
+cvs_view_append_test_roots(const CvsOutput *output, GString *text)
+{
+    cvs_output_styled(output, text, CVS_STYLE_WARN, "TEST ROOTS");
+    g_string_append(text, " were allowed: this proves nothing about real hardware\n");
 }
 
 char *
@@ -341,5 +352,9 @@ cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
                  info->memory_locked ? "secrets are locked into memory"
                                      : "secrets could be swapped out: raise LimitMEMLOCK");
     append_field(view, text, "Lock 2", "%s", lock2_text(info->lock2));
+    if (info->test_roots) {
+        append_label(view, text, "TEE");
+        cvs_view_append_test_roots(view->output, text);
+    }
     return g_string_free(text, FALSE);
 }

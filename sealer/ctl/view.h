@@ -24,4 +24,6 @@ char *cvs_view_key(const CvsView *view, const CvsKeyInfo *info);
 char *cvs_view_explanation(const CvsView *view, const json_t *explanation, const char *options,
                            GError **error);
 /* `cvmseal status` */
+/* The line "TEST ROOTS …": where others than the vendors' roots were allowed. */
+void cvs_view_append_test_roots(const CvsOutput *output, GString *text);
 char *cvs_view_status(const CvsView *view, const CvsStatusInfo *info);

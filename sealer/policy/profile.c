@@ -386,9 +386,15 @@ check_whole(const Scan *scan, GError **error)
     const CvsProfile *profile = scan->profile;
     guint32 resettable = (profile->pcrs | profile->required_pcrs) & CVS_PCR_MASK_RESETTABLE;
 
-    if (scan->key_line[KEY_PCRS] == 0) {
+    /* For reports of others no registers of this machine are needed. */
+    if (scan->key_line[KEY_PCRS] == 0 && !profile->tee.present) {
         set_error_at(error, scan, MAX(scan->group_line[keys[KEY_PCRS].group], 1),
                      "the key PCRs is missing in the group [Registers]");
+        return FALSE;
+    }
+    if (profile->required_pcrs != 0 && profile->pcrs == 0) {
+        set_error_at(error, scan, scan->key_line[KEY_REQUIRED_PCRS],
+                     "RequirePCRs: there is no key PCRs in the group [Registers]");
         return FALSE;
     }
     if ((profile->required_pcrs & ~profile->pcrs) != 0) {

@@ -21,8 +21,8 @@ typedef struct {
     char *name;        /* without ".policy" */
     char *description; /* for `cvmseal status` */
     /* [Registers] */
-    guint32 pcrs;          /* PCRs=      the default selection at sealing; never 0 */
-    CvsHash bank;          /* PCRBank=   the default bank */
+    guint32 pcrs; /* PCRs=      the default selection at sealing; 0: nothing is sealed by it */
+    CvsHash bank; /* PCRBank=   the default bank */
     guint32 required_pcrs; /* RequirePCRs=  every key has at least these; 0: any */
     guint32 rtmrs;         /* RTMRs=     the default selection of RTMRs; 0: none */
     GStrv claims;          /* Claims=    claims that new keys pin (policy/pinnable.h); NULL: none
@@ -49,8 +49,8 @@ gboolean cvs_profile_name_is_valid(const char *name);
 
 /* Parses a profile's text; file is for messages. BadFormat with "FILE:LINE: …" for an unknown
  * group or key, a group or key given twice, a value out of range, bytes that are no text, a profile
- * without PCRs=, RequirePCRs= that PCRs= has not, resettable PCRs without AllowUnmeasured=, [SNP]
- * or [TDX] whose type Types= does not name. TooLarge. */
+ * that has neither PCRs= nor a group about TEEs, RequirePCRs= that PCRs= has not, resettable PCRs
+ * without AllowUnmeasured=, [SNP] or [TDX] whose type Types= does not name. TooLarge. */
 CvsProfile *cvs_profile_parse(const char *name, const char *file, const void *data, gsize size,
                               GError **error);
 

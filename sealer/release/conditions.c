@@ -35,6 +35,14 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
 {
     g_autoptr(GError) refusal = NULL;
 
+    if (profile->pcrs == 0) {
+        g_set_error(
+            error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+            "nothing is sealed by profile %s: it is for reports alone, since it has no PCRs= "
+            "in its group [Registers]; add that, or name another profile",
+            profile->name);
+        return FALSE;
+    }
     if (selection->mask == 0) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "no PCR is selected: such a key would open in any state");

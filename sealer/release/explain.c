@@ -48,7 +48,7 @@ judge_object(const CvsTpm2Slot *slot, GError *refusal)
 /* Everything that would refuse this slot, short of unsealing it. */
 static gboolean
 judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot, GError *refusal,
-           GError **error)
+           json_t *events, GError **error)
 {
     const CvsRelease *release = attested->release;
     g_autoptr(GError) profile_error = NULL;
@@ -59,6 +59,7 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
 
     if (!cvs_conditions_check_slot(attested, slot, &profile_error))
         cvs_error_add_reasons_of(refusal, profile_error);
+    cvs_state_explain_rtmrs(attested, key, slot, refusal, events);
     if (!cvs_slot_check_store_key(release, slot, &store_error))
         cvs_error_add_reasons_of(refusal, store_error);
     if (!cvs_slot_check_tee_key(release, slot, &tee_error)) {
@@ -92,7 +93,7 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
         cvs_error_add_reason(refusal, CVS_REASON_SRK_CHANGED, seen, wanted,
                              "the key was sealed with another TPM, or this one was cleared");
     }
-    return cvs_state_explain_pcrs(release, key, slot, refusal, NULL, error);
+    return cvs_state_explain_pcrs(release, key, slot, refusal, events, NULL, error);
 }
 
 /* Of a TPM that was the host's at sealing. */
@@ -111,6 +112,7 @@ slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean
     const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
     g_autoptr(GError) refusal =
         g_error_new_literal(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "the slot does not open");
+    g_autoptr(json_t) events = json_array();
     g_autofree char *pcrs = NULL;
     CvsPcrSelection selection = {.bank = CVS_SHA256};
     guint8 digest[32];
@@ -118,20 +120,20 @@ slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean
 
     if (slot == NULL)
         return json_pack("{s:i, s:s}", "slot", (int)index, "kind", "recovery");
-    if (!judge_slot(attested, key, slot, refusal, error))
+    if (!judge_slot(attested, key, slot, refusal, events, error))
         return NULL;
     (void)cvs_policy_get_pcr(slot->policy, &selection, digest);
     pcrs = cvs_pcr_mask_format(selection.mask);
     matches = cvs_error_get_reasons(refusal)->len == 0;
     *opens |= matches;
     return json_pack(
-        "{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o}", "slot", (int)index,
-        "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile", slot->profile, "pin",
-        (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs, "bank",
+        "{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:O}", "slot",
+        (int)index, "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile",
+        slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs, "bank",
         cvs_hash_name(selection.bank), "conditions", cvs_slot_conditions_to_json(&slot->conditions),
         "store_key", (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "tee_key",
         (slot->factors & CVS_FACTOR_TEE_KEY) != 0, "pcrs_bind_host", (int)pcrs_bind_host(slot),
-        "matches", (int)matches, "reasons", reasons_to_json(refusal));
+        "matches", (int)matches, "reasons", reasons_to_json(refusal), "events", events);
 }
 
 char *
@@ -158,7 +160,14 @@ cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char
             return NULL;
         (void)json_array_append_new(slots, slot);
     }
+    /* What is not known yet is no reason why a key does not open. */
+    if (cvs_error_has_reason(attested.failure, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+        g_propagate_error(error, g_error_copy(attested.failure));
+        return NULL;
+    }
     explanation = json_pack("{s:s, s:s, s:b, s:O}", "name", name, "owner", owner_text, "opens",
                             (int)opens, "slots", slots);
+    if (release->test_roots)
+        (void)json_object_set_new(explanation, "test_roots", json_true());
     return cvs_json_canonical(explanation);
 }

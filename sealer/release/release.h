@@ -40,7 +40,8 @@ typedef struct {
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
     CvsTeeSource *tee; /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
-    const CvsTeePaths *tee_paths; /* where the log of the RTMRs is; NULL: there is none */
+    const CvsTeePaths *tee_paths; /* where the logs of the registers are; NULL: none are */
+    gboolean test_roots;          /* the attester takes roots that are not the vendors' */
 } CvsRelease;
 
 /* How to seal. NULL and 0 mean: as the profile says. */
@@ -129,6 +130,8 @@ const char *cvs_release_lock2(const char *store_key_file);
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
  *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "tee_key": bool,
  *   "pcrs_bind_host": bool, "matches": bool,
- *   "reasons": [{"code", "detail", "seen", "wanted"}]}]} */
+ *   "reasons": [{"code", "detail", "seen", "wanted"}],
+ *   "events": one for each register that differs (release/events.h)}]}
+ * and "test_roots": true where they are allowed. */
 char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,
                           GError **error);

@@ -137,6 +137,7 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
           GError **error)
 {
     g_auto(CvsNewSlot) made = {0};
+    g_autoptr(CvsBootLogs) logs = NULL;
     CvsPcrValues present, pcrs;
     gboolean ok = FALSE;
 
@@ -158,7 +159,9 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
     made.slot->profile = g_strdup(request->profile->name);
     if (request->conditions)
         cvs_slot_conditions_copy(request->conditions, &made.slot->conditions);
-    made.record = cvs_state_record(&pcrs);
+    if (release->tee_paths)
+        logs = cvs_boot_logs_read(release->tee_paths);
+    made.record = cvs_state_record(&pcrs, request->conditions, logs);
     made.slot->state = cvs_state_digest(made.record);
 
     made.tpm_secret = cvs_secret_new_random(TPM_SECRET_SIZE, error);
@@ -284,7 +287,7 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     if (tpm_secret == NULL) {
         /* A refusal stands whether it can be explained or not. */
         if (g_error_matches(local, CVS_ERROR, CVS_ERROR_PCR_MISMATCH))
-            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL);
+            (void)cvs_state_explain_pcrs(release, key, tpm2, local, NULL, NULL, NULL);
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }

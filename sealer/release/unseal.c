@@ -3,6 +3,7 @@
 #include "release/conditions.h"
 #include "release/release.h"
 #include "release/slot.h"
+#include "release/state.h"
 
 static gboolean
 is_as_it_was_read(const CvsRelease *release, const CvsKeyFile *key)
@@ -86,8 +87,9 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
         GError *local = NULL;
         gboolean final = FALSE;
 
-        if (cvs_conditions_check_slot(&attested, slot, &local) &&
-            cvs_slot_open(release, key, index, pin, &local))
+        if (!cvs_conditions_check_slot(&attested, slot, &local))
+            cvs_state_explain_rtmrs(&attested, key, slot, local, NULL);
+        else if (cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
             if (order->len > 1)

@@ -3,7 +3,9 @@
 #include "service/fds.h"
 #include "service/hardening.h"
 #include "service/manager.h"
+#include "service/request.h"
 #include "service/watchdog.h"
+#include "tee/tee-roots.h"
 
 #include "config.h"
 
@@ -156,6 +158,7 @@ begin_stop(Daemon *daemon, int status)
     daemon->status = status;
     cvs_notify("STOPPING=1");
     cvs_requests_close(service->requests);
+    cvs_request_end_waiting(service);
     if (daemon->name_owner)
         g_bus_unown_name(daemon->name_owner);
     daemon->name_owner = 0;
@@ -215,7 +218,7 @@ static void
 serve(Daemon *daemon)
 {
     CvsService *service = &daemon->service;
-    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker, service->tee);
+    g_autoptr(CvsWatchdog) watchdog = cvs_watchdog_new(service->worker);
     guint term = g_unix_signal_add(SIGTERM, on_signal, daemon);
     guint interrupt = g_unix_signal_add(SIGINT, on_signal, daemon);
 
@@ -231,17 +234,45 @@ serve(Daemon *daemon)
     g_source_remove(interrupt);
 }
 
-/* Nothing is asked of the TEE before a key wants it. */
+static gboolean
+on_answer(gpointer data)
+{
+    cvs_request_on_answer(data);
+    return G_SOURCE_REMOVE;
+}
+
+/* In the thread that has asked TEE or host. */
 static void
-start_attester(CvsService *service, CvsTpm *tpm)
+on_back(gpointer data)
+{
+    g_idle_add_full(G_PRIORITY_DEFAULT, on_answer, data, NULL);
+}
+
+/* Nothing is asked of the TEE before a key wants it. */
+static gboolean
+start_attester(CvsService *service, CvsTpm *tpm, GError **error)
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(service->config);
-    CvsAttesterConfig config = {.tpm = tpm, .collateral_dir = CVS_STATE_DIR "/collateral"};
+    g_autoptr(CvsSnpRoots) snp = NULL;
+    g_autoptr(CvsTdxRoots) tdx = NULL;
+    CvsAttesterConfig config = {.tpm = tpm,
+                                .collateral_dir = paths->collateral,
+                                .back = on_back,
+                                .back_data = service};
 
+    if (!cvs_tee_roots_new(service->config, &snp, &tdx, error))
+        return FALSE;
+    if (service->config->test_roots)
+        g_warning("TEST ROOTS in %s are taken as AMD's and Intel's: a TEE that is attested here "
+                  "proves nothing about real hardware",
+                  service->config->test_roots);
+    config.snp_roots = snp;
+    config.tdx_roots = tdx;
     service->tee = cvs_tee_source_new(paths, NULL);
     config.source = service->tee;
     service->attester = cvs_attester_new(&config);
     service->release_attester = cvs_release_attester(service->attester);
+    return TRUE;
 }
 
 static gboolean
@@ -271,7 +302,10 @@ daemon_start(Daemon *daemon, const Arguments *arguments, GError **error)
         cvs_audit_new(arguments->journal_socket ? arguments->journal_socket : CVS_AUDIT_SOCKET);
     service->hurry = g_cancellable_new();
     tpm = cvs_tpm_new(service->config->tcti);
-    start_attester(service, tpm);
+    if (!start_attester(service, tpm, error)) {
+        cvs_tpm_free(tpm);
+        return FALSE;
+    }
     service->worker = cvs_worker_new(tpm, g_steal_pointer(&store));
     service->drained = on_drained;
     service->drained_data = daemon;

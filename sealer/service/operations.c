@@ -41,6 +41,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .attester = op->attester,
         .tee = op->tee,
         .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,
+        .test_roots = op->config->test_roots != NULL,
     };
 }
 
@@ -228,6 +229,7 @@ cvs_operation_status(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         add(&dict, "tpm-error", g_variant_new_take_string(g_utf8_make_valid(error->message, -1)));
     }
     add(&dict, "lock2", g_variant_new_string(cvs_release_lock2(op->config->store_key_file)));
+    add(&dict, "test-roots", g_variant_new_boolean(op->config->test_roots != NULL));
     add(&dict, "memory-locked",
         g_variant_new_boolean(op->memory_locked && cvs_secret_all_locked()));
     set_reply(op, g_variant_builder_end(&dict));

@@ -14,6 +14,8 @@
 #define PIN_MAX 256
 /* The written form with room for white space around it. */
 #define RECOVERY_TEXT_MAX 256
+/* For an attestation that is under way; libdbus gives up a call after 25 seconds. */
+#define PATIENCE_S 10
 
 typedef struct {
     CvsService *service;
@@ -25,6 +27,9 @@ typedef struct {
     int secret_fd;
     gint64 deadline; /* monotonic: all secrets are in by then */
     CvsSecret **reading;
+    guint answers;        /* of the service, when the worker was given this */
+    GSource *patience;    /* while it waits for an answer */
+    gint64 patient_until; /* monotonic; 0: it has not waited yet */
     CvsOperation op;
 } Request;
 
@@ -116,10 +121,97 @@ run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
     request->method->run(tpm, store, &request->op);
 }
 
+static void on_worked(gpointer data);
+
+static void
+work(Request *request)
+{
+    request->answers = request->service->answers;
+    cvs_worker_push(request->service->worker, request->caller->uid, run_in_worker, on_worked,
+                    request);
+}
+
+/* The request waits no more. */
+static void
+wake(Request *request)
+{
+    g_queue_remove(&request->service->waiting, request);
+    g_source_destroy(request->patience);
+    g_clear_pointer(&request->patience, g_source_unref);
+}
+
+static gboolean
+on_impatient(gpointer data)
+{
+    Request *request = data;
+
+    wake(request);
+    finish(request);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+await_answer(Request *request)
+{
+    gint64 left = request->patient_until - g_get_monotonic_time();
+
+    request->patience = g_timeout_source_new((guint)MAX(left / G_TIME_SPAN_MILLISECOND, 0));
+    g_source_set_callback(request->patience, on_impatient, request, NULL);
+    g_source_attach(request->patience, g_main_context_get_thread_default());
+    g_queue_push_tail(&request->service->waiting, request);
+}
+
+static void
+try_again(Request *request)
+{
+    g_clear_error(&request->op.error);
+    work(request);
+}
+
 static void
 on_worked(gpointer data)
 {
-    finish(data);
+    Request *request = data;
+    CvsService *service = request->service;
+
+    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY) ||
+        service->stopping) {
+        finish(request);
+        return;
+    }
+    if (request->patient_until == 0)
+        request->patient_until = g_get_monotonic_time() + PATIENCE_S * G_TIME_SPAN_SECOND;
+    /* It may have come while the worker was at this one. */
+    if (request->answers != service->answers && g_get_monotonic_time() < request->patient_until)
+        try_again(request);
+    else
+        await_answer(request);
+}
+
+void
+cvs_request_on_answer(CvsService *service)
+{
+    GQueue waiting = service->waiting;
+
+    service->answers++;
+    g_queue_init(&service->waiting);
+    for (Request *request = g_queue_pop_head(&waiting); request;
+         request = g_queue_pop_head(&waiting)) {
+        wake(request);
+        try_again(request);
+    }
+}
+
+void
+cvs_request_end_waiting(CvsService *service)
+{
+    while (!g_queue_is_empty(&service->waiting)) {
+        Request *request = g_queue_peek_head(&service->waiting);
+
+        wake(request);
+        fail(request,
+             g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
+    }
 }
 
 static void read_secrets(Request *request);
@@ -160,8 +252,7 @@ read_secrets(Request *request)
         read_one(request, &op->options.recovery_key_fd, "recovery key", RECOVERY_TEXT_MAX,
                  &op->recovery_key);
     else
-        cvs_worker_push(request->service->worker, request->caller->uid, run_in_worker, on_worked,
-                        request);
+        work(request);
 }
 
 static void

@@ -4,7 +4,9 @@
 /* One method call from its arrival to its answer, the same way for all methods:
  *   arguments, options and descriptors checked -> who calls -> whose keys -> may he (bouncer,
  * polkit)
- *   -> secrets read -> the worker does it -> answer and audit record. */
+ *   -> secrets read -> the worker does it -> answer and audit record.
+ * What needs an attestation that is under way is not waited for by the worker, but done again when
+ * TEE or host have answered; Busy if that is not within some seconds. */
 
 #include "service/operations.h"
 #include "service/service.h"
@@ -27,3 +29,8 @@ typedef struct {
 /* Consumes the invocation. */
 void cvs_request_begin(CvsService *service, const CvsMethod *method,
                        GDBusMethodInvocation *invocation);
+
+/* TEE or host have answered: what waits for it is tried again. */
+void cvs_request_on_answer(CvsService *service);
+/* Ends what waits, since the service is stopping. */
+void cvs_request_end_waiting(CvsService *service);

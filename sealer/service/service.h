@@ -22,6 +22,8 @@ typedef struct {
     CvsCallers *callers;
     CvsRequests *requests;
     CvsAudit *audit;
+    GQueue waiting;      /* requests that wait for an attestation that is under way */
+    guint answers;       /* how often TEE or host have answered */
     GCancellable *hurry; /* cancelled when requests that wait for their callers must end */
     gboolean stopping;   /* new calls are Busy */
     guint open;          /* calls that have no answer yet */

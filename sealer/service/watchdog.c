@@ -10,7 +10,6 @@
 
 struct _CvsWatchdog {
     CvsWorker *worker;
-    CvsTeeSource *tee;
     guint64 limit_us;
     guint timer;
 };
@@ -39,17 +38,14 @@ static gboolean
 on_timer(gpointer data)
 {
     CvsWatchdog *watchdog = data;
-    guint64 limit_us = watchdog->limit_us;
 
-    if (cvs_tee_source_is_asking(watchdog->tee))
-        limit_us += CVS_TEE_LONGEST_US;
-    if ((guint64)cvs_worker_busy_for(watchdog->worker) < limit_us)
+    if ((guint64)cvs_worker_busy_for(watchdog->worker) < watchdog->limit_us)
         cvs_notify("WATCHDOG=1");
     return G_SOURCE_CONTINUE;
 }
 
 CvsWatchdog *
-cvs_watchdog_new(CvsWorker *worker, CvsTeeSource *tee)
+cvs_watchdog_new(CvsWorker *worker)
 {
     const char *limit = g_getenv("WATCHDOG_USEC");
     const char *pid = g_getenv("WATCHDOG_PID");
@@ -66,7 +62,6 @@ cvs_watchdog_new(CvsWorker *worker, CvsTeeSource *tee)
         return NULL;
     watchdog = g_new0(CvsWatchdog, 1);
     watchdog->worker = worker;
-    watchdog->tee = tee;
     watchdog->limit_us = limit_us;
     watchdog->timer = g_timeout_add((guint)(limit_us / 2000), on_timer, watchdog);
     return watchdog;

@@ -6,16 +6,14 @@
  * the worker is not stuck in one job. */
 
 #include "service/worker.h"
-#include "tee/source.h"
 
 /* "READY=1". Does nothing where nobody listens. */
 void cvs_notify(const char *state);
 
 typedef struct _CvsWatchdog CvsWatchdog;
 /* NULL if no watchdog is wanted ($WATCHDOG_USEC, $WATCHDOG_PID). Pings twice in its time; a job of
- * the worker's that takes longer than the whole of it is a stuck one, unless it waits for the TEE
- * and no longer than that may take: killed there, the daemon would lose what others have asked of
- * it, and ask the TEE again. */
-CvsWatchdog *cvs_watchdog_new(CvsWorker *worker, CvsTeeSource *tee);
+ * the worker's that takes longer than the whole of it is a stuck one: nothing that the worker does
+ * waits for the host. */
+CvsWatchdog *cvs_watchdog_new(CvsWorker *worker);
 void cvs_watchdog_free(CvsWatchdog *watchdog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsWatchdog, cvs_watchdog_free)

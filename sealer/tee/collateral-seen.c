@@ -4,34 +4,106 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SEEN_FILE "seen.json"
 #define SEEN_VERSION 1
 #define SEEN_MAX (256 * 1024)
 #define FILE_MODE 0644
 
-json_t *
-cvs_collateral_seen_load(int dir)
+/* Adds what is legible. */
+static gboolean
+take(const json_t *json, json_t *clean, GError **error)
 {
-    g_autoptr(GBytes) bytes = cvs_file_read(dir, SEEN_FILE, SEEN_MAX, NULL);
-    g_autoptr(json_t) json = bytes ? cvs_json_parse(g_bytes_get_data(bytes, NULL),
-                                                    g_bytes_get_size(bytes), SEEN_FILE, NULL)
-                                   : NULL;
-    json_t *seen = json_object_get(json, "seen");
-    json_t *clean = json_object();
+    gboolean ok = TRUE;
+    json_t *seen = NULL;
+    gint64 version = 0;
     const char *series = NULL;
     json_t *value = NULL;
 
-    if (json_integer_value(json_object_get(json, "version")) != SEEN_VERSION)
-        return clean;
+    if (!cvs_json_get_int(json, "version", SEEN_VERSION, SEEN_VERSION, SEEN_FILE, &version,
+                          error) ||
+        (seen = cvs_json_get_object(json, "seen", SEEN_FILE, error)) == NULL)
+        return FALSE;
     json_object_foreach (seen, series, value) {
         const char *number = json_string_value(value);
 
-        if (number && *number && strspn(number, "0123456789abcdef") == strlen(number))
+        if (number && *number && strspn(number, "0123456789abcdef") == strlen(number)) {
             (void)json_object_set(clean, series, value);
+            continue;
+        }
+        if (ok)
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                        SEEN_FILE ": the number of \"%s\" is not hexadecimal", series);
+        ok = FALSE;
     }
+    return ok;
+}
+
+json_t *
+cvs_collateral_seen_load(int dir, GError **ret_damage)
+{
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GBytes) bytes = cvs_file_read(dir, SEEN_FILE, SEEN_MAX, &local);
+    g_autoptr(json_t) json = bytes ? cvs_json_parse(g_bytes_get_data(bytes, NULL),
+                                                    g_bytes_get_size(bytes), SEEN_FILE, &local)
+                                   : NULL;
+    json_t *clean = json_object();
+
+    if (json)
+        (void)take(json, clean, &local);
+    if (ret_damage && local && !g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))
+        *ret_damage = g_error_new(
+            CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+            "collateral store: %s; of collateral that is not here any more nobody knows how new it "
+            "was, and what is "
+            "older than that is taken: put the file back from a backup, or import the newest "
+            "collateral",
+            local->message);
     return clean;
+}
+
+gboolean
+cvs_collateral_seen_is_whole(int dir, GError **error)
+{
+    g_autoptr(GError) damage = NULL;
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(dir, &damage);
+
+    if (damage == NULL)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&damage));
+    return FALSE;
+}
+
+void
+cvs_collateral_seen_warn(int dir)
+{
+    g_autoptr(GError) damage = NULL;
+
+    if (!cvs_collateral_seen_is_whole(dir, &damage))
+        g_warning("%s", damage->message);
+}
+
+/* A damaged file stays beside the new one: there may be more in it than could be read. */
+static gboolean
+set_aside(int dir, GError **error)
+{
+    g_autoptr(GError) damage = NULL;
+    g_autofree char *name = NULL;
+
+    if (cvs_collateral_seen_is_whole(dir, &damage))
+        return TRUE;
+    name = g_strdup_printf(SEEN_FILE ".damaged-%" G_GINT64_FORMAT, g_get_real_time());
+    if (linkat(dir, SEEN_FILE, dir, name, 0) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno,
+                            "cannot keep the damaged " SEEN_FILE " as %s", name);
+        return FALSE;
+    }
+    g_warning("%s; it is kept as %s, and a new one is made of the collateral that is here",
+              damage->message, name);
+    return TRUE;
 }
 
 gboolean
@@ -40,7 +112,8 @@ cvs_collateral_seen_save(int dir, json_t *seen, GError **error)
     g_autoptr(json_t) json = json_pack("{s:i, s:O}", "version", SEEN_VERSION, "seen", seen);
     g_autofree char *text = cvs_json_canonical(json);
 
-    return cvs_file_write(dir, SEEN_FILE, text, strlen(text), FILE_MODE, CVS_WRITE_REPLACE, error);
+    return set_aside(dir, error) &&
+           cvs_file_write(dir, SEEN_FILE, text, strlen(text), FILE_MODE, CVS_WRITE_REPLACE, error);
 }
 
 /* A CRL's number says little: all of Intel's have the number 1. So its date counts beside it, in a

@@ -9,9 +9,15 @@
 
 #include <jansson.h>
 
-/* An empty one where there is no such file. What is damaged is taken for nothing seen: whoever can
- * damage the file can also remove it. */
-json_t *cvs_collateral_seen_load(int dir);
+/* An empty one where there is no such file. What is damaged is taken for nothing seen, since
+ * whoever can damage the file can also remove it; but it is told: ret_damage (NULL: nobody wants to
+ * know) is set beside what could be read, to BadFormat with what is wrong and the remedy. */
+json_t *cvs_collateral_seen_load(int dir, GError **ret_damage);
+/* FALSE with that error if it is damaged. */
+gboolean cvs_collateral_seen_is_whole(int dir, GError **error);
+/* Puts it into the log. It ends no verification. */
+void cvs_collateral_seen_warn(int dir);
+/* A damaged file is kept as seen.json.damaged-TIME, and the log says so. */
 gboolean cvs_collateral_seen_save(int dir, json_t *seen, GError **error);
 
 /* For authentic items. */

@@ -209,11 +209,17 @@ GPtrArray *
 cvs_collateral_store_list(CvsCollateralStore *store, GError **error)
 {
     g_autoptr(GPtrArray) items = load_files(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
 
     if (items)
         judge_items(store, items, seen);
     return g_steal_pointer(&items);
+}
+
+gboolean
+cvs_collateral_store_check_seen(CvsCollateralStore *store, GError **error)
+{
+    return cvs_collateral_seen_is_whole(store->dir, error);
 }
 
 /* One import under way. */
@@ -317,16 +323,6 @@ check_items(const Import *import, const GPtrArray *items, const char *name, GErr
     return cvs_refusal_end(refusal, name, error);
 }
 
-static void
-replace_rival(Import *import, CvsCollateralItem *rival)
-{
-    g_autofree char *name = file_name(rival);
-
-    /* One that stays is of no harm: the newer one is preferred. */
-    (void)cvs_file_remove(import->store->dir, name, NULL);
-    g_ptr_array_remove(import->here, rival);
-}
-
 /* Writes what is new, the number first: a crash in between leaves a store that has seen more than
  * it holds, never less. On an error what was written is taken out again. */
 static gboolean
@@ -363,8 +359,13 @@ write_items(Import *import, GPtrArray *items, CvsCollateralResult *result, GErro
         (void)cvs_file_remove(import->store->dir, g_ptr_array_index(written, i), NULL);
     if (!ok)
         return FALSE;
-    for (guint i = 0; i < rivals->len; i++)
-        replace_rival(import, g_ptr_array_index(rivals, i));
+    for (guint i = 0; i < rivals->len; i++) {
+        g_autofree char *name = file_name(g_ptr_array_index(rivals, i));
+
+        /* One that stays is of no harm: the newer one is preferred. */
+        (void)cvs_file_remove(import->store->dir, name, NULL);
+        g_ptr_array_remove(import->here, g_ptr_array_index(rivals, i));
+    }
     return TRUE;
 }
 
@@ -462,7 +463,7 @@ cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollateralInput 
     here = cvs_collateral_store_list(store, error);
     if (here == NULL)
         return FALSE;
-    seen = cvs_collateral_seen_load(store->dir);
+    seen = cvs_collateral_seen_load(store->dir, NULL);
     cvs_collateral_seen_note_all(seen, here);
     import.here = here;
     import.seen = seen;
@@ -496,7 +497,7 @@ static gboolean
 keep_seen(CvsCollateralStore *store, GError **error)
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
     g_autoptr(json_t) more = json_deep_copy(seen);
 
     if (items == NULL)
@@ -555,6 +556,7 @@ cvs_collateral_store_collect_snp(CvsCollateralStore *store, const CvsSnpReport *
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
 
+    cvs_collateral_seen_warn(store->dir);
     for (guint i = 0; items && i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);
         gboolean is_issuer =
@@ -573,11 +575,12 @@ cvs_collateral_store_collect_tdx(CvsCollateralStore *store, const guint8 *fmspc,
                                  CvsEvidence *evidence, GError **error)
 {
     g_autoptr(GPtrArray) items = cvs_collateral_store_list(store, error);
-    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir);
+    g_autoptr(json_t) seen = cvs_collateral_seen_load(store->dir, NULL);
     g_autofree char *digits = fmspc ? cvs_hex_encode(fmspc, 6) : NULL;
 
     if (items == NULL)
         return FALSE;
+    cvs_collateral_seen_warn(store->dir);
     cvs_collateral_seen_note_all(seen, items);
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *item = g_ptr_array_index(items, i);

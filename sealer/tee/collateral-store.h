@@ -45,7 +45,7 @@ typedef struct {
     GPtrArray *ids; /* char*, what is there now, or was before in this or a newer version */
     guint added;    /* how many of these are new */
     GError *error; /* NULL: taken in. AttestationFailed and its kin with reasons (CollateralRollback
-                    * among them), BadFormat, TooLarge (also: the store is full) */
+                    * among them), BadFormat, TooLarge (the store is full) */
 } CvsCollateralResult;
 
 /* One result (CvsCollateralResult*) for each input, in their order; issuers may come from any of
@@ -56,6 +56,9 @@ gboolean cvs_collateral_store_import(CvsCollateralStore *store, const CvsCollate
 /* All files (CvsCollateralItem*), sorted by their ids; item->error says what is wrong with one, and
  * then nothing but its id may be there. */
 GPtrArray *cvs_collateral_store_list(CvsCollateralStore *store, GError **error);
+/* BadFormat with the remedy if the file that says what was seen is damaged. All else goes on as if
+ * it were not there; what is collected from such a store says so in the log. */
+gboolean cvs_collateral_store_check_seen(CvsCollateralStore *store, GError **error);
 
 /* NoSuchKey if there is none of that id. */
 gboolean cvs_collateral_store_remove(CvsCollateralStore *store, const char *id, GError **error);

@@ -8,18 +8,26 @@
 #define VARIABLE_HEADER 32 /* UEFI_VARIABLE_DATA: GUID 16, name length u64, data length u64 */
 #define TAG_HEADER 8       /* TCG_PCClientTaggedEvent: id u32, size u32 */
 
-static void
-start_value(const CvsEventLog *log, CvsHash bank, guint reg, guint8 *value)
+void
+cvs_register_start(gboolean cc, CvsHash bank, guint reg, guint locality,
+                   guint8 value[static CVS_DIGEST_MAX])
 {
     gsize size = cvs_hash_size(bank);
 
     memset(value, 0, CVS_DIGEST_MAX);
-    if (cvs_event_log_format(log) == CVS_EVENT_LOG_CC)
+    if (cc)
         return;
     if (reg == 0)
-        value[size - 1] = (guint8)cvs_event_log_startup_locality(log);
+        value[size - 1] = (guint8)locality;
     else if (reg >= DRTM_FIRST && reg <= DRTM_LAST)
         memset(value, 0xff, size);
+}
+
+static void
+start_value(const CvsEventLog *log, CvsHash bank, guint reg, guint8 *value)
+{
+    cvs_register_start(cvs_event_log_format(log) == CVS_EVENT_LOG_CC, bank, reg,
+                       cvs_event_log_startup_locality(log), value);
 }
 
 void

@@ -19,6 +19,10 @@ typedef struct {
  * four are used. */
 void cvs_event_log_replay(const CvsEventLog *log, CvsHash bank,
                           CvsRegister registers[static CVS_EVENT_LOG_REGISTERS]);
+/* The value with which a register starts: CVS_DIGEST_MAX bytes. cc: an RTMR, else a PCR; locality:
+ * of PCR 0. */
+void cvs_register_start(gboolean cc, CvsHash bank, guint reg, guint locality,
+                        guint8 value[static CVS_DIGEST_MAX]);
 /* value = H(value ‖ digest), both of the bank's size: for what is extended without a record in the
  * firmware's log (IMA, systemd, an application). */
 void cvs_register_extend(CvsHash bank, guint8 *value, const guint8 *digest);

@@ -410,7 +410,7 @@ cvs_event_log_parse(GBytes *bytes, CvsEventLogFormat format, GError **error)
     const guint8 *data = g_bytes_get_data(bytes, &size);
 
     if (size > CVS_EVENT_LOG_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                     "event log: %zu bytes, at most %u are read", size, CVS_EVENT_LOG_MAX);
         return NULL;
     }

@@ -71,8 +71,8 @@ typedef struct {
 typedef struct _CvsEventLog CvsEventLog;
 
 /* The log keeps a reference to the bytes. BadFormat, with the reason LogTruncated where a record
- * runs past the end and LogMalformed for the rest, naming record, offset and field. TooLarge beyond
- * CVS_EVENT_LOG_MAX. An empty log is malformed.
+ * runs past the end and LogMalformed for the rest, naming record, offset and field; without a
+ * reason beyond CVS_EVENT_LOG_MAX. An empty log is malformed.
  *
  * AUTO takes a log for a CCEL if its only algorithm is SHA-384 and no record has an index above 4:
  * a TPM log has a separator in PCR 7. */

@@ -230,7 +230,7 @@ add(CvsEvidence *evidence, const void *data, gsize size, gboolean crls_only, con
     if (size == 0)
         return bad(error, what, "it is empty");
     if (size > CVS_COLLATERAL_MAX)
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: %zu bytes; at most %d are read",
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %zu bytes; at most %d are read",
                     what, size, CVS_COLLATERAL_MAX);
     else if (crls_only)
         ok = add_x509(evidence, data, size, TRUE, what, error);
@@ -241,7 +241,7 @@ add(CvsEvidence *evidence, const void *data, gsize size, gboolean crls_only, con
     else
         ok = add_x509(evidence, data, size, FALSE, what, error);
     if (ok && count(evidence) > CVS_EVIDENCE_OBJECTS_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: more than %d certificates in all",
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: more than %d certificates in all",
                     what, CVS_EVIDENCE_OBJECTS_MAX);
         ok = FALSE;
     }

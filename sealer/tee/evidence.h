@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsEvidence, cvs_evidence_free)
  *   and "qe_identity" (the signed text, with "…_signature" beside it, or the whole answer), chains
  *   ("…_issuer_chain") and CRLs ("root_ca_crl", "pck_crl"). Other members are left alone.
  *
- * Errors begin with what: BadFormat for none of these, for an empty file, and for any part that
- * breaks its form; TooLarge. Then nothing was added. */
+ * Errors begin with what: BadFormat for none of these, for an empty file, for any part that
+ * breaks its form, and beyond the limits. Then nothing was added. */
 gboolean cvs_evidence_add(CvsEvidence *evidence, const void *data, gsize size, const char *what,
                           GError **error);
 /* The same for revocation lists alone. */

@@ -106,7 +106,7 @@ load_table(const void *data, gsize size, GError **error)
     CvsReader reader;
 
     if (size > CVS_GHCB_CERTS_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                     "certificate table: %zu bytes; at most %d are read", size, CVS_GHCB_CERTS_MAX);
         return NULL;
     }

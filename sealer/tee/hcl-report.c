@@ -223,7 +223,7 @@ cvs_hcl_report_parse(GBytes *bytes, GError **error)
     CvsReader reader;
 
     if (size > CVS_HCL_REPORT_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                     "HCL report: %zu bytes, at most %d are read", size, CVS_HCL_REPORT_MAX);
         return NULL;
     }

@@ -14,9 +14,9 @@
 #define TRIES 3 /* of a quote, where the TD's registers move meanwhile */
 
 struct _CvsTeeSource {
+    gatomicrefcount refs;
     CvsTeePaths *paths;
     const CvsPaceClock *clock;
-    gint asking; /* threads; atomic */
 };
 
 /* By which way the TEE is asked. */
@@ -38,15 +38,23 @@ cvs_tee_source_new(const CvsTeePaths *paths, const CvsPaceClock *clock)
 {
     CvsTeeSource *source = g_new0(CvsTeeSource, 1);
 
+    g_atomic_ref_count_init(&source->refs);
     source->paths = cvs_tee_paths_copy(paths);
     source->clock = clock ? clock : &cvs_pace_clock;
+    return source;
+}
+
+CvsTeeSource *
+cvs_tee_source_ref(CvsTeeSource *source)
+{
+    g_atomic_ref_count_inc(&source->refs);
     return source;
 }
 
 void
 cvs_tee_source_free(CvsTeeSource *source)
 {
-    if (source == NULL)
+    if (source == NULL || !g_atomic_ref_count_dec(&source->refs))
         return;
     cvs_tee_paths_free(source->paths);
     g_free(source);
@@ -332,14 +340,8 @@ check_svsm(const CvsTeeSource *source, Way way, const CvsTeeInfo *info, GError *
     return FALSE;
 }
 
-gboolean
-cvs_tee_source_is_asking(CvsTeeSource *source)
-{
-    return g_atomic_int_get(&source->asking) > 0;
-}
-
-static CvsTeeEvidence *
-get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
+CvsTeeEvidence *
+cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
 {
     gint64 deadline = deadline_after(source, request->timeout_ms);
     g_autoptr(CvsTeeEvidence) evidence = g_new0(CvsTeeEvidence, 1);
@@ -376,17 +378,6 @@ get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
         break;
     }
     return ok ? g_steal_pointer(&evidence) : NULL;
-}
-
-CvsTeeEvidence *
-cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request, GError **error)
-{
-    CvsTeeEvidence *evidence = NULL;
-
-    g_atomic_int_inc(&source->asking);
-    evidence = get(source, request, error);
-    (void)g_atomic_int_dec_and_test(&source->asking);
-    return evidence;
 }
 
 /* What the files have of a TD. */
@@ -433,23 +424,12 @@ cvs_tee_source_read_td(CvsTeeSource *source, CvsTdBody *ret_body, gboolean *ret_
     return TRUE;
 }
 
-static CvsSecret *
-derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms, GError **error)
+CvsSecret *
+cvs_tee_source_derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms,
+                          GError **error)
 {
     g_autoptr(CvsPace) pace = cvs_pace_begin(source->paths->run_dir, CVS_PACE_REPORT, source->clock,
                                              deadline_after(source, timeout_ms), error);
 
     return pace ? cvs_sev_guest_derive_key(source->paths->sev_guest, request, error) : NULL;
-}
-
-CvsSecret *
-cvs_tee_source_derive_key(CvsTeeSource *source, const CvsSevKeyRequest *request, guint timeout_ms,
-                          GError **error)
-{
-    CvsSecret *key = NULL;
-
-    g_atomic_int_inc(&source->asking);
-    key = derive_key(source, request, timeout_ms, error);
-    (void)g_atomic_int_dec_and_test(&source->asking);
-    return key;
 }

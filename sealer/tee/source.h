@@ -22,6 +22,8 @@ typedef struct _CvsTeeSource CvsTeeSource;
 /* Takes a copy of the paths; clock NULL: the system's. Touches nothing yet. Any number of threads
  * may use one source. */
 CvsTeeSource *cvs_tee_source_new(const CvsTeePaths *paths, const CvsPaceClock *clock);
+/* For a thread that may be asking when everybody else has freed the source. */
+CvsTeeSource *cvs_tee_source_ref(CvsTeeSource *source);
 void cvs_tee_source_free(CvsTeeSource *source);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTeeSource, cvs_tee_source_free)
 const CvsTeePaths *cvs_tee_source_paths(const CvsTeeSource *source);
@@ -82,14 +84,10 @@ CvsTeeEvidence *cvs_tee_evidence_new_hcl(GBytes *bytes, GError **error);
  * that is not of this TD: AttestationFailed with a reason QuoteMismatch for each field. A TD whose
  * registers are extended each time while it is quoted: Busy.
  *
- * The timeout covers our own waiting. In the kernel a request may block a minute longer. */
+ * The timeout covers our own waiting. In the kernel a request may block a minute longer: whoever
+ * cannot wait asks in a thread of its own. */
 CvsTeeEvidence *cvs_tee_source_get(CvsTeeSource *source, const CvsTeeRequest *request,
                                    GError **error);
-
-/* Whether a thread is in cvs_tee_source_get() or cvs_tee_source_derive_key(), which take as long as
- * the host likes, at most CVS_TEE_LONGEST_US with the default timeout. */
-#define CVS_TEE_LONGEST_US (G_GINT64_CONSTANT(300) * 1000000)
-gboolean cvs_tee_source_is_asking(CvsTeeSource *source);
 
 /* The TD's registers now: by TDREPORT, or else by the files of tsm-mr.h, which may be late; then
  * *ret_late is TRUE and only mr_td, mr_config_id, mr_owner, mr_owner_config and rtmr are set. */

@@ -330,7 +330,7 @@ parse_base(CvsCollateral *base, GBytes *raw, const guint8 *signature, gint64 ver
     gint64 number = 0;
 
     if (size > CVS_COLLATERAL_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: %zu bytes, at most %d are read",
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %zu bytes, at most %d are read",
                     what, size, CVS_COLLATERAL_MAX);
         return NULL;
     }
@@ -481,7 +481,7 @@ split_answer(const void *data, gsize size, const char *name, guint8 signature[st
     GBytes *raw = NULL;
 
     if (size > CVS_COLLATERAL_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: %zu bytes, at most %d are read",
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %zu bytes, at most %d are read",
                     what, size, CVS_COLLATERAL_MAX);
         return NULL;
     }

@@ -84,7 +84,8 @@ typedef struct {
     GPtrArray *levels;
 } CvsQeIdentity;
 
-/* Of a whole answer. BadFormat naming the member; NotSupported for another version; TooLarge. */
+/* Of a whole answer. BadFormat naming the member, or the limit; NotSupported for another version.
+ */
 CvsTcbInfo *cvs_tcb_info_parse(const void *data, gsize size, GError **error);
 CvsQeIdentity *cvs_qe_identity_parse(const void *data, gsize size, GError **error);
 /* Of the object alone with its signature beside it. */

@@ -193,7 +193,7 @@ cvs_tdx_quote_parse(GBytes *bytes, GError **error)
         return NULL;
     }
     if (size > CVS_TDX_QUOTE_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE,
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                     "TD quote: %zu bytes, at most %u are read", size, CVS_TDX_QUOTE_MAX);
         return NULL;
     }

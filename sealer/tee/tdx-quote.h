@@ -53,7 +53,7 @@ typedef struct {
 
 /* BadFormat, with the reason QuoteUnsupported for another version, TEE, key type, QE vendor or body
  * type (an SGX quote, a CBOR token), QuoteMalformed for sizes that do not fit; an empty quote,
- * which hosts without a quoting service hand out, says so. TooLarge. */
+ * which hosts without a quoting service hand out, says so, and so does one beyond the limit. */
 CvsTdxQuote *cvs_tdx_quote_parse(GBytes *bytes, GError **error);
 void cvs_tdx_quote_free(CvsTdxQuote *quote);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTdxQuote, cvs_tdx_quote_free)

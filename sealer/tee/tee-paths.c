@@ -12,7 +12,9 @@ static const CvsTeePaths usual = {
     .ccel_table = (char *)"/sys/firmware/acpi/tables/CCEL",
     .ccel_data = (char *)"/sys/firmware/acpi/tables/data/CCEL",
     .tpm_log = (char *)"/sys/kernel/security/tpm0/binary_bios_measurements",
+    .system_log = (char *)"/run/log/systemd/tpm2-measure.log",
     .run_dir = (char *)CVS_RUN_DIR,
+    .collateral = (char *)CVS_STATE_DIR "/collateral",
 };
 
 CvsTeePaths *

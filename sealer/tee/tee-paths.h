@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where Linux has what it has of a TEE. All of it can be elsewhere, by the configuration. */
+/* Where Linux has what it has of a TEE, and we what belongs to it. All of it can be elsewhere, by the
+ * configuration. */
 
 #include "base/daemon-config.h"
 
@@ -16,7 +17,9 @@ typedef struct {
     char *ccel_table;   /* /sys/firmware/acpi/tables/CCEL */
     char *ccel_data;    /* /sys/firmware/acpi/tables/data/CCEL */
     char *tpm_log;      /* /sys/kernel/security/tpm0/binary_bios_measurements */
+    char *system_log;   /* /run/log/systemd/tpm2-measure.log, what systemd has measured */
     char *run_dir;      /* CVS_RUN_DIR; shared by all programs that ask this TEE */
+    char *collateral;   /* CVS_STATE_DIR "/collateral", the store; tee/collateral-store.h */
 } CvsTeePaths;
 
 /* config NULL, and what it leaves out: as above. */

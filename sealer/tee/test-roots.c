@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TEST_FILES_MAX 64
 
@@ -46,6 +47,52 @@ list_files(int dir, GError **error)
     }
     g_ptr_array_sort(names, compare_names);
     return g_steal_pointer(&names);
+}
+
+static gboolean
+check_owner(const struct stat *st, const char *what, GError **error)
+{
+    if (st->st_uid != 0 && st->st_uid != geteuid()) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR, "%s belongs to uid %u, not to root",
+                    what, st->st_uid);
+        return FALSE;
+    }
+    if (st->st_mode & (S_IWGRP | S_IWOTH)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_STORAGE_ERROR,
+                    "others than its owner may write to %s (mode %04o)", what, st->st_mode & 07777);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+cvs_test_roots_check_owners(const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    CVS_AUTO_FD int dir = cvs_dir_open(path, FALSE, 0, error);
+    struct stat st = {0};
+
+    if (dir < 0)
+        return FALSE;
+    if (fstat(dir, &st) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot look at %s", path);
+        return FALSE;
+    }
+    if (!check_owner(&st, path, error))
+        return FALSE;
+    names = list_files(dir, error);
+    for (guint i = 0; names && i < names->len; i++) {
+        const char *name = g_ptr_array_index(names, i);
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            cvs_error_set_errno(error, CVS_ERROR_STORAGE_ERROR, errno, "cannot look at %s", file);
+            return FALSE;
+        }
+        if (!check_owner(&st, file, error))
+            return FALSE;
+    }
+    return names != NULL;
 }
 
 GPtrArray *

@@ -9,3 +9,7 @@
  * file whose name begins with a dot. Errors: of the folder and the files; BadFormat for a file that
  * holds neither certificate nor CRL. */
 GPtrArray *cvs_test_roots_load(const char *path, GError **error);
+
+/* Nobody but root, or who runs this, can have put something else into the folder: it and its files
+ * belong to one of these, and nobody else may write to them. StorageError naming what is not so. */
+gboolean cvs_test_roots_check_owners(const char *path, GError **error);

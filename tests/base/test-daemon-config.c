@@ -62,6 +62,9 @@ test_config_tee(void)
 #define X(member, key) g_assert_cmpstr(config->tee.member, ==, "/x/" #member);
     CVS_CONFIG_TEE_PATHS(X)
 #undef X
+    g_assert_null(config->test_roots);
+    g_assert_true(apply(config, "[TEE]\nTestRoots=/etc/roots\n", &error));
+    g_assert_cmpstr(config->test_roots, ==, "/etc/roots");
     /* Key by key here too. */
     g_assert_true(apply(config, "[TEE]\nSevGuestPath=/y\n", &error));
     g_assert_cmpstr(config->tee.sev_guest, ==, "/y");
@@ -89,6 +92,8 @@ test_config_refused(void)
         {"[Daemon]\nVaultDir=vault\n", "absolute"},
         {"[TEE]\nSevGuestPath=sev-guest\n", "absolute"},
         {"[TEE]\nRunPath=\n", "RunPath"},
+        {"[TEE]\nTestRoots=roots\n", "absolute"},
+        {"[Daemon]\nTestRoots=/etc/roots\n", "[Daemon] TestRoots"},
         {"[TEE]\nMaxRequests=1\n", "[TEE] MaxRequests"},
         {"[Daemon]\nRunPath=/run/x\n", "[Daemon] RunPath"},
         {"MaxRequests=1\n", "test.conf"},

@@ -227,10 +227,12 @@ def test_daemon_keys():
 def test_tee_keys():
     keys = dict(re.findall(r'X\((\w+), "(\w+)"\)', read(source("sealer", "base",
                                                                "daemon-config.h"))))
-    usual = dict(re.findall(r'\.(\w+) = \(char \*\)(?:"([^"]+)"|CVS_RUN_DIR)',
+    usual = dict(re.findall(r'\.(\w+) = \(char \*\)(?:"([^"]+)"|CVS_RUN_DIR|CVS_STATE_DIR )',
                             read(source("sealer", "tee", "tee-paths.c"))))
     assert len(keys) > 5
     usual["run_dir"] = usual["run_dir"] or "/run/cvmseal"
+    usual["collateral"] = usual["collateral"] or re.search(
+        r'CVS_STATE_DIR "([^"]+)"', read(build("config.h"))).group(1) + "/collateral"
     found = {}
     for head, text in entries(section(page("cvmseald.8"), "WHERE THE TEE IS")):
         key = re.fullmatch(r"\.I (\w+)=", head).group(1)

@@ -5,10 +5,12 @@
 
 #include "base/json.h"
 #include "captures.h"
+#include "tee/eventlog.h"
 
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     int code;
@@ -159,11 +161,35 @@ test_malformed(void)
     g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
+/* A file that no log is as long as, of whatever bytes. */
+static void
+test_too_long(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("cvmseal-eventlog-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "log", NULL);
+    g_autoptr(Result) result = NULL;
+    const json_t *error = NULL;
+    const char *message = NULL;
+
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_cmpint(truncate(path, CVS_EVENT_LOG_MAX + 1), ==, 0);
+    result = run(path, TRUE);
+    g_assert_cmpint(result->code, ==, 5);
+    error = json_object_get(result->json, "error");
+    g_assert_cmpstr(json_string_value(json_object_get(error, "name")), ==, "BadFormat");
+    message = json_string_value(json_object_get(error, "message"));
+    g_assert_true(g_str_has_prefix(message, path));
+    g_assert_nonnull(strstr(message, " 16777216 "));
+    (void)g_unlink(path);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl/eventlog/captures", test_captures);
     g_test_add_func("/ctl/eventlog/malformed", test_malformed);
+    g_test_add_func("/ctl/eventlog/too-long", test_too_long);
     return g_test_run();
 }

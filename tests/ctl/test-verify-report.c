@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOW "2026-07-01T00:00:00Z"
 #define MARCH "2026-03-31T00:00:00Z" /* AMD's list of Milan is of that time */
@@ -651,7 +652,7 @@ test_policy(void)
 
     if (!captures_there())
         return;
-    debug = folder_write(folder, "debug.policy", BASE "[TEE]\nAllowDebug=yes\n", -1);
+    debug = folder_write(folder, "debug.policy", "[TEE]\nAllowDebug=yes\n", -1);
     expect("accepted", "",
            SNP("reports/milan-v2-debug.report.bin", "reports/milan-v2-debug.vcek.der",
                MILAN) " --policy %s",
@@ -697,6 +698,14 @@ test_usage(void)
         "--at 20260701T000000Z :snp/reports/milan-v3.report.bin",
         "--at 2026-13-01T00:00:00Z :snp/reports/milan-v3.report.bin",
         "--at 2026-07-01T00:00:00Zx :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T23:59:60Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T23:60:00Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-06-30T24:00:00Z :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+24:00 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+00:60 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+0a:00 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+02:0 :snp/reports/milan-v3.report.bin",
+        "--at 2026-07-01T00:00:00+02 :snp/reports/milan-v3.report.bin",
         "--report-data 00 :snp/reports/milan-v3.report.bin",
         "--report-data xx :snp/reports/milan-v3.report.bin",
         "--policy no-such-profile :snp/reports/milan-v3.report.bin",
@@ -868,6 +877,7 @@ test_store(void)
     g_autoptr(Result) removed = NULL;
     g_autofree char *id = NULL;
     g_autofree char *identity = NULL;
+    g_autofree char *seen = NULL;
     const json_t *item = NULL;
     const json_t *files = NULL;
     gsize i = 0;
@@ -931,7 +941,43 @@ test_store(void)
     expect_code(2, "collateral import FILE", "collateral remove --store %s", folder->dir);
     expect_code(2, "collateral import FILE", "collateral frobnicate --store %s", folder->dir);
     expect_code(2, "is missing", "collateral");
+    /* A store that has lost its memory says so wherever it is used, with the remedy. */
+    seen = folder_write(folder, "seen.json", "{", 1);
+    expect_code(0, "damaged: collateral store: seen.json: not valid JSON",
+                "collateral list --store %s", folder->dir);
+    expect_code(0, "\"damage\"", "collateral list --store %s --json", folder->dir);
+    expect_code(0, "from a backup, or import the newest",
+                "verify-report :snp/reports/milan-v3.report.bin --at " NOW " --store %s --json",
+                folder->dir);
+    expect_code(0, "it is kept as seen.json.damaged-",
+                "collateral import :snp/roots/milan_crl.pem --store %s", folder->dir);
+    g_assert_null(json_object_get(listed->json, "damage"));
     expect_code(1, "/no/such/store", "collateral list --store /no/such/store");
+}
+
+/* A file that is longer than any of its kind is malformed, whatever command it is given to, and is
+ * named with the limit. */
+static void
+test_too_long(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autofree char *zeros = g_malloc0(CVS_COLLATERAL_MAX + 1);
+    g_autofree char *path = folder_write(folder, "zeros", zeros, CVS_COLLATERAL_MAX + 1);
+    g_autofree char *report = g_build_filename(folder->dir, "report", NULL);
+    g_autofree char *store = g_strconcat("--store ", folder->dir, NULL);
+    g_autofree char *says = g_strdup_printf("%s: longer than %d bytes", path, CVS_COLLATERAL_MAX);
+    g_autofree char *report_says =
+        g_strdup_printf("%s: longer than %u bytes", report, CVS_REPORT_INPUT_MAX);
+
+    g_assert_true(g_file_set_contents(report, "", 0, NULL));
+    g_assert_cmpint(truncate(report, CVS_REPORT_INPUT_MAX + 1), ==, 0);
+
+    expect_code(5, says, "collateral import %s %s", path, store);
+    expect_code(5, report_says, "verify-report %s", report);
+    expect_code(5, report_says, "verify-report %s --quote %s", path, report);
+    expect_code(5, says, "verify-report %s --certs %s", path, path);
+    expect_code(5, "longer than 65536 bytes", "verify-report %s --policy %s", path, path);
+    expect_code(5, says, "verify %s", path);
 }
 
 /* What is read in a terminal is told from what is read by programs. */
@@ -1048,6 +1094,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/edited", test_edited);
     g_test_add_func("/ctl/verify-report/cut", test_cut);
     g_test_add_func("/ctl/verify-report/store", test_store);
+    g_test_add_func("/ctl/verify-report/too-long", test_too_long);
     g_test_add_func("/ctl/verify-report/text", test_text);
     g_test_add_func("/ctl/verify-report/flip", test_flip);
     return g_test_run();

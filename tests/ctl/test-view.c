@@ -174,6 +174,25 @@ test_odd_explanation(void)
     }
 }
 
+/* Said wherever they are allowed, and nowhere else. */
+static void
+test_test_roots(void)
+{
+    const CvsView view = {&plain, 0, NULL};
+    g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
+    g_autofree char *without = cvs_view_status(&view, info);
+    g_autofree char *with = NULL;
+    g_autofree char *explained = NULL;
+    g_autoptr(json_t) json = parse("{\"name\":\"db\",\"slots\":[],\"test_roots\":true}");
+
+    info->test_roots = TRUE;
+    with = cvs_view_status(&view, info);
+    explained = cvs_view_explanation(&view, json, "", NULL);
+    g_assert_null(strstr(without, "TEST ROOTS"));
+    g_assert_nonnull(strstr(with, "TEST ROOTS"));
+    g_assert_nonnull(strstr(explained, "TEST ROOTS"));
+}
+
 static void
 test_report(void)
 {
@@ -230,6 +249,7 @@ main(int argc, char **argv)
     g_test_add_func("/view/key", test_key);
     g_test_add_func("/view/explanation", test_explanation);
     g_test_add_func("/view/odd-explanation", test_odd_explanation);
+    g_test_add_func("/view/test-roots", test_test_roots);
     g_test_add_func("/report/text-and-json", test_report);
     g_test_add_func("/report/remedy", test_remedy);
     return g_test_run();

@@ -2,6 +2,23 @@
 #include "fuzz.h"
 #include "tee/collateral-store.h"
 
+#include <glib/gstdio.h>
+
+/* A memory that was damaged is kept, each time. */
+static void
+remove_set_aside(const char *folder)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        if (g_str_has_prefix(name, "seen.json.damaged-"))
+            g_assert_cmpint(g_unlink(path), ==, 0);
+    }
+}
+
 /* A file of the store that somebody else wrote, its memory too, and the same imported. */
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
@@ -40,5 +57,6 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
         if (item->error == NULL)
             g_assert_true(cvs_collateral_store_remove(store, item->id, NULL));
     }
+    remove_set_aside(folder);
     return 0;
 }

@@ -258,6 +258,8 @@ test_whole(void)
     g_autoptr(CvsProfile) profile = NULL;
 
     assert_refused("", "1: the key PCRs is missing in the group [Registers]");
+    assert_refused("[Registers]\nRequirePCRs=7\n[TEE]\n",
+                   "2: RequirePCRs: there is no key PCRs in the group [Registers]");
     assert_refused("# c\n[Secrets]\n[Registers]\nPCRBank=sha256\n",
                    "3: the key PCRs is missing in the group [Registers]");
     assert_refused("[Registers]\nRequirePCRs=7+2\nPCRs=0+7\n",
@@ -269,6 +271,11 @@ test_whole(void)
     profile = parse("[Registers]\nPCRs=16\nAllowUnmeasured=yes\n", &error);
     g_assert_no_error(error);
     g_assert_cmphex(profile->pcrs, ==, 1 << 16);
+    g_clear_pointer(&profile, cvs_profile_unref);
+    /* For reports alone. */
+    profile = parse("[Collateral]\nCRL=required\n", &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(profile->pcrs, ==, 0);
 }
 
 static void

@@ -197,6 +197,22 @@ test_every_reason(void)
         g_assert_cmpstr(((CvsReason *)g_ptr_array_index(reasons, i))->code, ==, codes[i]);
 }
 
+/* A profile that has lost its PCRs= seals nothing, and takes no key from anybody. */
+static void
+test_reports_only(void)
+{
+    g_autoptr(Bed) bed = sealed("snp", snp_claims, 0);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {0};
+
+    bed_set_profile(bed, "default", "[TEE]\nTypes=snp\n");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_false(cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "for reports alone"));
+    bed_assert_opens(bed, "db", NULL);
+}
+
 static void
 test_profile_tightened(void)
 {
@@ -399,6 +415,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/attested/pcr-changed", test_pcr_changed);
     g_test_add_func("/release/attested/lock-2-first", test_lock_2_first);
     g_test_add_func("/release/attested/every-reason", test_every_reason);
+    g_test_add_func("/release/attested/reports-only", test_reports_only);
     g_test_add_func("/release/attested/profile-tightened", test_profile_tightened);
     g_test_add_func("/release/attested/profile-loosened", test_profile_loosened);
     g_test_add_func("/release/attested/default-rules", test_default_rules);

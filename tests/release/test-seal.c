@@ -203,6 +203,7 @@ test_profile_rules(void)
          {.pin = short_umlauts},
          CVS_ERROR_INVALID_ARGUMENT,
          NULL},
+        {"[TEE]\n", {.pcrs = 1}, CVS_ERROR_INVALID_ARGUMENT, NULL},
         {"[Registers]\nPCRs=0\n[TEE]\n", {0}, CVS_ERROR_NOT_SUPPORTED, CVS_REASON_NOT_ATTESTED},
         {"[Registers]\nPCRs=0\n[TEE]\nTypes=none\n",
          {0},
@@ -345,7 +346,7 @@ test_prove(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_FAILED);
 }
 
-/* A record says nothing about a slot of other PCRs, though that may name it. */
+/* A record says nothing about a slot of other PCRs, or of other values, though that may name it. */
 static void
 test_record_of_other_pcrs(void)
 {
@@ -353,19 +354,24 @@ test_record_of_other_pcrs(void)
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GError) error = NULL;
     CvsTpm2Slot other = {0};
-    CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1u << 0 | 1u << 2};
+    const guint32 masks[] = {1u << 0 | 1u << 2, 1u << 0 | 1u << 2 | 1u << 7};
     const guint8 digest[32] = {0};
-    CvsPcrValues values;
+    CvsState state;
 
     bed_seal(bed, "db", NULL);
     key = cvs_store_load(bed->store, &bed->owner, "db", &error);
     g_assert_no_error(error);
     other.state = cvs_key_file_get_tpm2_slot(key, 0)->state;
-    other.policy = cvs_policy_new();
-    cvs_policy_add_pcr(other.policy, &selection, digest);
-    g_assert_false(cvs_state_load_pcrs(&bed->release, key, &other, &values, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
-    cvs_policy_unref(other.policy);
+    for (gsize i = 0; i < G_N_ELEMENTS(masks); i++) {
+        const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = masks[i]};
+
+        other.policy = cvs_policy_new();
+        cvs_policy_add_pcr(other.policy, &selection, digest);
+        g_assert_false(cvs_state_load(&bed->release, key, &other, &state, &error));
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+        g_clear_error(&error);
+        cvs_policy_unref(other.policy);
+    }
 }
 
 int

@@ -166,7 +166,7 @@ test_rtmrs(void)
         else
             tee_sim_extend(machine.vm.tee.sim, 2, digest);
         g_assert_no_error(error);
-        expect(&machine, "RtmrDiffers");
+        expect(&machine, "EventUnrecorded RtmrDiffers");
     }
 }
 

@@ -64,7 +64,7 @@ check_record(Trouble *trouble, const char *name, GError **error)
     g_autoptr(CvsKeyFile) key = cvs_store_load(bed->store, &bed->owner, name, error);
     g_autoptr(GArray) order = NULL;
     const CvsTpm2Slot *slot = NULL;
-    CvsPcrValues values;
+    g_auto(CvsState) state = {0};
     guint8 truth[CVS_DIGEST_MAX];
 
     if (key == NULL)
@@ -75,13 +75,13 @@ check_record(Trouble *trouble, const char *name, GError **error)
         if (other && (slot == NULL || other->generation > slot->generation))
             slot = other;
     }
-    if (slot == NULL || !cvs_state_load_pcrs(&bed->release, key, slot, &values, error))
+    if (slot == NULL || !cvs_state_load(&bed->release, key, slot, &state, error))
         return FALSE;
     for (guint pcr = 0; pcr < CVS_PCR_COUNT; pcr++) {
-        if (!(values.selection.mask & 1u << pcr))
+        if (!(state.pcrs.selection.mask & 1u << pcr))
             continue;
         test_tpm_read_pcr(bed->test_tpm, CVS_SHA256, pcr, truth);
-        if (memcmp(truth, values.value[pcr], 32) != 0)
+        if (memcmp(truth, state.pcrs.value[pcr], 32) != 0)
             return wrong(error, "sealed to PCR values that are not the real ones");
     }
     return TRUE;

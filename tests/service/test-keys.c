@@ -166,6 +166,7 @@ test_status(void)
     g_assert_cmpuint(strlen(g_variant_get_string(name, NULL)), ==, 68);
     g_variant_unref(lookup(status, "tpm-banks", "as"));
     assert_text(status, "lock2", "unmeasured");
+    assert_flag(status, "test-roots", FALSE);
 }
 
 /* The file that the configuration names is a factor while it is there. */

@@ -124,9 +124,8 @@ algorithm(CvsHash bank)
 }
 
 void
-test_tpm_extend(TestTpm *tpm, guint pcr, const char *text)
+test_tpm_extend_digests(TestTpm *tpm, guint pcr, const guint8 *sha256, const guint8 *sha384)
 {
-    static const CvsHash banks[] = {CVS_SHA256, CVS_SHA384};
     g_auto(CvsWriter) command;
     g_autoptr(GByteArray) response = g_byte_array_new();
 
@@ -136,15 +135,23 @@ test_tpm_extend(TestTpm *tpm, guint pcr, const char *text)
     cvs_writer_u32_be(&command, 9);
     cvs_writer_u32_be(&command, TPM2_RS_PW);
     cvs_writer_zero(&command, 5);
-    cvs_writer_u32_be(&command, G_N_ELEMENTS(banks));
-    for (gsize i = 0; i < G_N_ELEMENTS(banks); i++) {
-        guint8 digest[CVS_DIGEST_MAX];
-
-        cvs_hash_bytes(banks[i], text, strlen(text), digest);
-        cvs_writer_u16_be(&command, algorithm(banks[i]));
-        cvs_writer_bytes(&command, digest, cvs_hash_size(banks[i]));
-    }
+    cvs_writer_u32_be(&command, 2);
+    cvs_writer_u16_be(&command, algorithm(CVS_SHA256));
+    cvs_writer_bytes(&command, sha256, cvs_hash_size(CVS_SHA256));
+    cvs_writer_u16_be(&command, algorithm(CVS_SHA384));
+    cvs_writer_bytes(&command, sha384, cvs_hash_size(CVS_SHA384));
     transact(tpm, &command, response);
+}
+
+void
+test_tpm_extend(TestTpm *tpm, guint pcr, const char *text)
+{
+    guint8 sha256[CVS_DIGEST_MAX];
+    guint8 sha384[CVS_DIGEST_MAX];
+
+    cvs_hash_bytes(CVS_SHA256, text, strlen(text), sha256);
+    cvs_hash_bytes(CVS_SHA384, text, strlen(text), sha384);
+    test_tpm_extend_digests(tpm, pcr, sha256, sha384);
 }
 
 void

@@ -27,6 +27,7 @@ const char *test_tpm_port(TestTpm *tpm, const char *name);
 
 /* Extends a PCR with the digest of the text, in the banks SHA-256 and SHA-384. Not counted. */
 void test_tpm_extend(TestTpm *tpm, guint pcr, const char *text);
+void test_tpm_extend_digests(TestTpm *tpm, guint pcr, const guint8 *sha256, const guint8 *sha384);
 /* Its value; digest has room for cvs_hash_size() bytes. */
 void test_tpm_read_pcr(TestTpm *tpm, CvsHash bank, guint pcr, guint8 *digest);
 

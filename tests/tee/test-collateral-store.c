@@ -654,7 +654,6 @@ test_damage(void)
     g_autofree char *id = NULL;
     g_autofree char *name = NULL;
     g_autofree char *path = NULL;
-    g_autofree char *seen = NULL;
     g_autofree char *strange = NULL;
     g_autofree char *text = NULL;
     gsize size = 0;
@@ -678,9 +677,7 @@ test_damage(void)
     /* Importing it again repairs it. */
     import_capture(f, VCEK, 1, NULL);
     g_assert_true(verifies(f, "snp/reports/milan-v3.report.bin"));
-    /* Neither a strange file nor a damaged memory stands in the way. */
-    seen = g_build_filename(f->dir, "seen.json", NULL);
-    g_assert_true(g_file_set_contents(seen, "rubbish", -1, NULL));
+    /* Nor does a strange file stand in the way. */
     strange = g_build_filename(f->dir, "vcek-0123456789abcdef.der", NULL);
     /* What is good under another name than its own is none of ours. */
     g_assert_true(g_file_set_contents(strange, text, (gssize)size, NULL));
@@ -691,6 +688,85 @@ test_damage(void)
     import_capture(f, "snp/roots/milan_crl.pem", 1, NULL);
     expect_list(f, 5, 1);
     g_assert_cmpint(g_rmdir(strange), ==, 0);
+}
+
+/* The text of what was set aside, and its file is gone. */
+static char *
+take_set_aside(const Fixture *f)
+{
+    g_autoptr(GDir) dir = g_dir_open(f->dir, 0, NULL);
+    char *text = NULL;
+    const char *name = NULL;
+
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(f->dir, name, NULL);
+
+        if (!g_str_has_prefix(name, "seen.json.damaged-"))
+            continue;
+        g_assert_null(text);
+        g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+        g_assert_cmpint(g_unlink(path), ==, 0);
+    }
+    return text;
+}
+
+/* A store that has lost its memory works on, says so, and throws nothing away. */
+static void
+test_damaged_memory(void)
+{
+    static const struct {
+        const char *text;
+        const char *says;
+    } damages[] = {
+        {"", "seen.json: "},
+        {"rubbish", "seen.json: not valid JSON at line 1"},
+        {"{\"version\":2,\"seen\":{}}", "version"},
+        {"{\"version\":1}", "seen"},
+        {"{\"version\":1,\"seen\":{\"a\":\"12\",\"b\":12}}", "\"b\""},
+        {"{\"version\":1,\"seen\":{\"a\":\"12\",\"b\":\"0x12\"}}", "\"b\""},
+        {"{\"version\":1,\"seen\":{\"a\":\"12\",\"b\":\"\"}}", "\"b\""},
+    };
+    g_autoptr(Fixture) f = fixture_new();
+    g_autofree char *seen = g_build_filename(f->dir, "seen.json", NULL);
+
+    if (!captures_there())
+        return;
+    import_capture(f, MILAN, 2, NULL);
+    import_capture(f, VCEK, 1, NULL);
+    g_assert_true(cvs_collateral_store_check_seen(f->store, NULL));
+    g_assert_cmpint(g_unlink(seen), ==, 0);
+    g_assert_true(cvs_collateral_store_check_seen(f->store, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(damages); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *id = NULL;
+        g_autofree char *kept = NULL;
+        g_autofree char *now = NULL;
+
+        g_assert_true(g_file_set_contents(seen, damages[i].text, -1, NULL));
+        g_assert_false(cvs_collateral_store_check_seen(f->store, &error));
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+        g_assert_nonnull(strstr(error->message, damages[i].says));
+        g_assert_nonnull(strstr(error->message, "from a backup, or import"));
+        g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING, "*seen.json*from a backup*");
+        g_assert_true(verifies(f, "snp/reports/milan-v3.report.bin"));
+        g_test_assert_expected_messages();
+
+        g_test_expect_message(G_LOG_DOMAIN, G_LOG_LEVEL_WARNING,
+                              "*seen.json*kept as seen.json.damaged-*");
+        import_capture(f, "snp/roots/milan_crl.pem", 1, NULL);
+        g_test_assert_expected_messages();
+        kept = take_set_aside(f);
+        g_assert_cmpstr(kept, ==, damages[i].text);
+        g_assert_true(cvs_collateral_store_check_seen(f->store, NULL));
+        /* What could be read is not lost either. */
+        g_assert_true(g_file_get_contents(seen, &now, NULL, NULL));
+        g_assert_cmpint(strstr(now, "\"a\":\"12\"") != NULL, ==,
+                        strstr(damages[i].text, "\"a\"") != NULL);
+        g_assert_null(strstr(now, "\"b\""));
+        id = find_id(f, CVS_COLLATERAL_CRL);
+        g_assert_true(cvs_collateral_store_remove(f->store, id, NULL));
+        g_assert_null(take_set_aside(f));
+    }
 }
 
 static void
@@ -770,6 +846,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee/collateral-store/two-lists", test_two_lists);
     g_test_add_func("/tee/collateral-store/versions", test_versions);
     g_test_add_func("/tee/collateral-store/damage", test_damage);
+    g_test_add_func("/tee/collateral-store/damaged-memory", test_damaged_memory);
     g_test_add_func("/tee/collateral-store/remove", test_remove);
     g_test_add_func("/tee/collateral-store/full", test_full);
     return g_test_run();

@@ -289,7 +289,7 @@ test_too_large(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_null(cvs_event_log_parse(bytes, CVS_EVENT_LOG_AUTO, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
 static void

@@ -222,7 +222,7 @@ test_too_large(void)
 
     g_assert_true(cvs_ghcb_certs_load(zero, CVS_GHCB_CERTS_MAX, leaves, NULL));
     g_assert_false(cvs_ghcb_certs_load(zero, CVS_GHCB_CERTS_MAX + 1, leaves, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
 static void

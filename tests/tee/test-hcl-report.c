@@ -452,7 +452,7 @@ test_too_large(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_null(cvs_hcl_report_parse(bytes, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
 int

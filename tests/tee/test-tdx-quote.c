@@ -94,7 +94,7 @@ test_quote_forms(void)
     }
     refused(empty, CVS_REASON_QUOTE_MALFORMED, "it is empty");
     g_assert_null(cvs_tdx_quote_parse(huge, &error));
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
 /* Replaces the first occurrence of a text. */

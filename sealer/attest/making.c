@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "attest/making.h"
+#include "attest/binding.h"
+#include "attest/judge.h"
+#include "attest/svsm-manifest.h"
+#include "base/error.h"
+#include "tee/hcl-report.h"
+#include "tee/refusal.h"
+#include "tpm/ak.h"
+#include "tpm/credential-activate.h"
+#include "tpm/ek.h"
+#include "tpm/nv.h"
+#include "tpm/quote-make.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <string.h>
+
+#define SECRET_SIZE 32
+/* A paravisor makes its report anew when two seconds have passed since the last one. */
+#define HCL_WAIT_US (G_GINT64_CONSTANT(2500) * 1000)
+#define HCL_TRIES 4
+
+/* Whom to ask for a report. */
+typedef enum {
+    WAY_UNKNOWN, /* not yet found out */
+    WAY_NOBODY,
+    WAY_TEE,
+    WAY_PARAVISOR,
+} Way;
+
+struct _CvsMaking {
+    const CvsAttesterConfig *config;
+    CvsErrand **out;
+    CvsPcrSelection selection;
+    gint64 at;
+    CvsEvidenceBundle *bundle;
+    Way way;
+    gboolean has_svsm;
+    gboolean has_keys;  /* read, and the binding made of them */
+    gboolean has_asked; /* the paravisor, or a TEE, whether or not it has answered */
+    CvsErrand *errand;  /* of this one */
+    guint tries;        /* of a paravisor's report */
+    guint32 ak_handle;
+    guint8 binding[CVS_BINDING_SIZE];
+    gboolean challenged;
+};
+
+CvsMaking *
+cvs_making_new(const CvsAttesterConfig *config, CvsErrand **out, GBytes *nonce, GBytes *user_data,
+               const CvsPcrSelection *selection, gint64 at)
+{
+    CvsMaking *making = g_new0(CvsMaking, 1);
+
+    making->config = config;
+    making->out = out;
+    making->selection = *selection;
+    making->at = at;
+    making->bundle = g_new0(CvsEvidenceBundle, 1);
+    making->bundle->nonce = g_bytes_ref(nonce);
+    making->bundle->user_data = user_data ? g_bytes_ref(user_data) : NULL;
+    return making;
+}
+
+void
+cvs_making_free(CvsMaking *making)
+{
+    if (making == NULL)
+        return;
+    cvs_errand_unref(making->errand);
+    cvs_evidence_bundle_free(making->bundle);
+    g_free(making);
+}
+
+gboolean
+cvs_making_has_asked(const CvsMaking *making)
+{
+    return making->has_asked;
+}
+
+gint64
+cvs_making_at(const CvsMaking *making)
+{
+    return making->at;
+}
+
+const CvsEvidenceBundle *
+cvs_making_bundle(const CvsMaking *making)
+{
+    return making->bundle;
+}
+
+CvsEvidenceBundle *
+cvs_making_steal_bundle(CvsMaking *making)
+{
+    return g_steal_pointer(&making->bundle);
+}
+
+/* The TPM's keys, which the report commits to. Nothing here is trusted yet: the endorsement key
+ * that the report names proves them (prove_keys()). */
+static gboolean
+read_keys(CvsMaking *making, guint32 ak_handle, GError **error)
+{
+    CvsEvidenceBundle *bundle = making->bundle;
+    CvsTpm *tpm = making->config->tpm;
+    GBytes *srk = NULL;
+
+    if (making->has_keys)
+        return TRUE;
+    srk = cvs_tpm_get_srk_name(tpm, TRUE, error);
+    if (srk == NULL)
+        return FALSE;
+    bundle->srk_name.size = g_bytes_get_size(srk);
+    g_return_val_if_fail(bundle->srk_name.size <= sizeof bundle->srk_name.bytes, FALSE);
+    memcpy(bundle->srk_name.bytes, g_bytes_get_data(srk, NULL), bundle->srk_name.size);
+    bundle->ak = cvs_tpm_read_ak(tpm, ak_handle, NULL, error);
+    if (bundle->ak == NULL)
+        return FALSE;
+    making->ak_handle = ak_handle;
+    cvs_binding_compute(bundle->nonce, &bundle->ak->name, &bundle->srk_name, bundle->user_data,
+                        making->binding);
+    making->has_keys = TRUE;
+    return TRUE;
+}
+
+static gboolean
+under_way(GError **error)
+{
+    GError *busy =
+        g_error_new_literal(CVS_ERROR, CVS_ERROR_BUSY,
+                            "attestation is under way: the TEE or the host has been asked and has "
+                            "not answered yet, which can take minutes; try again");
+
+    cvs_error_add_reason(busy, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "%s", busy->message);
+    g_propagate_error(error, busy);
+    return FALSE;
+}
+
+/* Takes data. */
+static gboolean
+send_out(CvsMaking *making, CvsErrandFunc run, gpointer data, GDestroyNotify free_data,
+         GError **error)
+{
+    const CvsAttesterConfig *config = making->config;
+    const CvsErrandKind kind = {run, free_data, config->back, config->back_data};
+
+    if (*making->out && cvs_errand_get(*making->out) == NULL) {
+        free_data(data);
+        return under_way(error);
+    }
+    g_clear_pointer(making->out, cvs_errand_unref);
+    making->errand = cvs_errand_new(&kind, data, error);
+    if (making->errand == NULL)
+        return FALSE;
+    making->has_asked = TRUE;
+    *making->out = cvs_errand_ref(making->errand);
+    return TRUE;
+}
+
+/* What was sent out; NULL while it is not back. */
+static gpointer
+await(CvsMaking *making, GError **error)
+{
+    gpointer data = cvs_errand_get(making->errand);
+
+    if (data == NULL)
+        under_way(error);
+    return data;
+}
+
+/* A question to the TEE. */
+typedef struct {
+    CvsTeeSource *source;
+    CvsTeeRequest request;
+    CvsTeeEvidence *evidence;
+    GError *error;
+} Question;
+
+static void
+question_free(gpointer data)
+{
+    Question *question = data;
+
+    cvs_tee_source_free(question->source);
+    cvs_tee_evidence_free(question->evidence);
+    g_clear_error(&question->error);
+    g_free(question);
+}
+
+static void
+ask_tee(gpointer data)
+{
+    Question *question = data;
+
+    question->evidence = cvs_tee_source_get(question->source, &question->request, &question->error);
+}
+
+static gboolean
+send_question(CvsMaking *making, GError **error)
+{
+    Question *question = g_new0(Question, 1);
+
+    question->source = cvs_tee_source_ref(making->config->source);
+    question->request = (CvsTeeRequest){.privlevel = -1, .svsm = making->has_svsm};
+    memcpy(question->request.report_data, making->binding, sizeof question->request.report_data);
+    if (making->has_svsm) {
+        question->request.service_guid = CVS_TEE_SVSM_VTPM;
+        question->request.manifest_version = making->config->manifest_version;
+    }
+    return send_out(making, ask_tee, question, question_free, error);
+}
+
+static GBytes *
+take_part(GBytes *part)
+{
+    return part ? g_bytes_ref(part) : NULL;
+}
+
+static gboolean
+get_report(CvsMaking *making, GError **error)
+{
+    CvsEvidenceBundle *bundle = making->bundle;
+    const Question *question = NULL;
+
+    if (!read_keys(making, CVS_AK_OWN, error) ||
+        (making->errand == NULL && !send_question(making, error)))
+        return FALSE;
+    question = await(making, error);
+    if (question == NULL)
+        return FALSE;
+    if (question->evidence == NULL) {
+        g_propagate_error(error, g_error_copy(question->error));
+        return FALSE;
+    }
+    bundle->report = take_part(question->evidence->report);
+    bundle->auxblob = take_part(question->evidence->auxblob);
+    bundle->manifest = take_part(question->evidence->manifest);
+    bundle->tdreport = take_part(question->evidence->tdreport);
+    if (bundle->manifest) {
+        g_autoptr(CvsSvsmManifest) manifest = cvs_svsm_manifest_parse(
+            g_bytes_get_data(bundle->manifest, NULL), g_bytes_get_size(bundle->manifest), error);
+
+        if (manifest == NULL)
+            return FALSE;
+        bundle->ek = g_steal_pointer(&manifest->ek);
+    }
+    return TRUE;
+}
+
+static EVP_PKEY *
+rsa_key(GBytes *n, GError **error)
+{
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *modulus = BN_bin2bn(g_bytes_get_data(n, NULL), (int)g_bytes_get_size(n), NULL);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (build && modulus && context &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
+        OSSL_PARAM_BLD_push_ulong(build, OSSL_PKEY_PARAM_RSA_E, 65537))
+        params = OSSL_PARAM_BLD_to_param(build);
+    if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
+                            "OpenSSL does not take the paravisor's endorsement key");
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    EVP_PKEY_CTX_free(context);
+    BN_free(modulus);
+    return key;
+}
+
+static void
+wait_for_paravisor(gpointer data)
+{
+    const CvsPaceClock *clock = data;
+
+    clock->sleep(clock->data, HCL_WAIT_US);
+}
+
+static gboolean
+ask_paravisor(CvsMaking *making, GError **error)
+{
+    if (making->has_asked)
+        return TRUE;
+    making->has_asked = cvs_tpm_nv_write(making->config->tpm, CVS_NV_AZURE_USER_DATA,
+                                         making->binding, sizeof making->binding, error);
+    return making->has_asked;
+}
+
+/* A report that says it was made for us; of firmware that does not say, the one there is. */
+static CvsHclReport *
+read_fresh_hcl(CvsMaking *making, GError **error)
+{
+    for (;;) {
+        g_autoptr(CvsHclReport) report = NULL;
+        g_autoptr(GBytes) bytes = NULL;
+
+        if (making->errand && await(making, error) == NULL)
+            return NULL;
+        g_clear_pointer(&making->errand, cvs_errand_unref);
+        bytes = cvs_tpm_nv_read(making->config->tpm, CVS_NV_AZURE_REPORT, error);
+        report = bytes ? cvs_hcl_report_parse(bytes, error) : NULL;
+        if (report == NULL || !report->has_user_data ||
+            memcmp(report->user_data, making->binding, sizeof making->binding) == 0 ||
+            ++making->tries == HCL_TRIES)
+            return g_steal_pointer(&report);
+        if (!send_out(making, wait_for_paravisor,
+                      g_memdup2(making->config->clock, sizeof *making->config->clock), g_free,
+                      error))
+            return NULL;
+    }
+}
+
+static gboolean
+get_hcl_report(CvsMaking *making, GError **error)
+{
+    const CvsAttesterConfig *config = making->config;
+    CvsEvidenceBundle *bundle = making->bundle;
+    g_autoptr(CvsHclReport) report = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (!read_keys(making, CVS_AK_AZURE, error) || !ask_paravisor(making, error))
+        return FALSE;
+    report = read_fresh_hcl(making, error);
+    if (report == NULL)
+        return FALSE;
+    bundle->hcl = g_bytes_ref(report->bytes);
+    if (report->ek.n == NULL) {
+        GError *refusal = g_error_new_literal(
+            CVS_ERROR, CVS_ERROR_VTPM_NOT_TRUSTED,
+            "this paravisor is too old: its report names no endorsement key, so that nothing ties "
+            "a connection to its TPM");
+
+        cvs_error_add_reason(refusal, CVS_REASON_EK_MISSING, NULL, NULL, "%s", refusal->message);
+        g_propagate_error(error, refusal);
+        return FALSE;
+    }
+    key = rsa_key(report->ek.n, error);
+    bundle->ek = key ? cvs_tpm_find_ek(config->tpm, key, error) : NULL;
+    EVP_PKEY_free(key);
+    if (bundle->ek && report->type == CVS_HCL_TDX && config->td_quote) {
+        g_autoptr(GBytes) tdreport = g_bytes_new(report->hardware, report->hardware_size);
+
+        bundle->report = config->td_quote(tdreport, config->td_quote_data, error);
+        return bundle->report != NULL;
+    }
+    return bundle->ek != NULL;
+}
+
+/* Azure's guests cannot ask their TEE, but have the paravisor's report in the TPM. */
+static gboolean
+find_way(CvsMaking *making, GError **error)
+{
+    CvsTpm *tpm = making->config->tpm;
+    CvsTeeInfo info = {0};
+    g_autoptr(GBytes) hcl = NULL;
+    g_autoptr(GError) local = NULL;
+
+    if (!cvs_tpm_get_srk_name(tpm, TRUE, error) ||
+        !cvs_tee_source_probe(making->config->source, &info, error))
+        return FALSE;
+    making->has_svsm = info.has_svsm;
+    /* A TD that can be read and not quoted may be a paravisor's. */
+    if (info.kind == CVS_TEE_NONE ||
+        (info.kind == CVS_TEE_TDX && g_str_equal(info.provider, "tdx-guest-device"))) {
+        hcl = cvs_tpm_nv_read(tpm, CVS_NV_AZURE_REPORT, &local);
+        if (hcl == NULL && !cvs_error_has_reason(local, CVS_REASON_NV_MISSING)) {
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+    }
+    if (hcl)
+        making->way = WAY_PARAVISOR;
+    else
+        making->way = info.kind == CVS_TEE_NONE ? WAY_NOBODY : WAY_TEE;
+    return TRUE;
+}
+
+static gboolean
+get_any_report(CvsMaking *making, GError **error)
+{
+    if (making->way == WAY_UNKNOWN && !find_way(making, error))
+        return FALSE;
+    switch (making->way) {
+    case WAY_TEE:
+        return get_report(making, error);
+    case WAY_PARAVISOR:
+        return get_hcl_report(making, error);
+    case WAY_NOBODY:
+    case WAY_UNKNOWN:
+        break;
+    }
+    return read_keys(making, CVS_AK_OWN, error);
+}
+
+/* The TPM behind the connection holds the endorsement key that is vouched for, this storage root
+ * key and this attestation key. */
+static gboolean
+prove_keys(CvsMaking *making, GError **error)
+{
+    CvsTpm *tpm = making->config->tpm;
+    CvsEvidenceBundle *bundle = making->bundle;
+    g_autoptr(CvsSecret) secret = NULL;
+    g_autoptr(CvsSecret) answer = NULL;
+    g_auto(CvsCredential) credential = {0};
+
+    if (bundle->ek == NULL)
+        return TRUE;
+    if (!cvs_tpm_pin_ek(tpm, bundle->ek, FALSE, error))
+        return FALSE;
+    secret = cvs_secret_new_random(SECRET_SIZE, error);
+    if (secret == NULL ||
+        !cvs_credential_make(bundle->ek, &bundle->ak->name, secret, &credential, error))
+        return FALSE;
+    answer = cvs_tpm_activate_credential(tpm, bundle->ek, making->ak_handle, &credential, error);
+    if (answer == NULL)
+        return FALSE;
+    making->challenged = cvs_secret_equal(secret, answer);
+    return TRUE;
+}
+
+static gboolean
+quote(CvsMaking *making, GError **error)
+{
+    CvsEvidenceBundle *bundle = making->bundle;
+    guint8 nonce[CVS_BINDING_QUOTE_NONCE_SIZE];
+    CvsQuoteFacts facts = {0};
+
+    cvs_binding_quote_nonce(making->binding, bundle->hcl ? bundle->hcl : bundle->report, nonce);
+    return cvs_tpm_quote(making->config->tpm, making->ak_handle, bundle->ak, &making->selection,
+                         nonce, sizeof nonce, &bundle->quote, &facts, error);
+}
+
+static CvsCollateralStore *
+open_store(const CvsAttesterConfig *config, GError **error)
+{
+    if (config->collateral_dir == NULL || !g_file_test(config->collateral_dir, G_FILE_TEST_IS_DIR))
+        return NULL;
+    return cvs_collateral_store_open(config->collateral_dir, FALSE, config->snp_roots,
+                                     config->tdx_roots, error);
+}
+
+/* Dates are the appraisal's to judge, and so is whether test roots are taken. */
+static gboolean
+verify(const CvsMaking *making, json_t **ret_claims, GError **error)
+{
+    const CvsAttesterConfig *config = making->config;
+    g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
+    g_autoptr(GError) local = NULL;
+    g_autoptr(CvsCollateralStore) store = open_store(config, &local);
+    g_autoptr(json_t) claims = NULL;
+    GError *refusal = NULL;
+    CvsBundleInput input = {.bundle = making->bundle,
+                            .name = "the attestation",
+                            .nonce = making->bundle->nonce,
+                            .selection = &making->selection,
+                            .challenged = making->challenged,
+                            .evidence = evidence,
+                            .store = store,
+                            .snp_roots = config->snp_roots,
+                            .tdx_roots = config->tdx_roots,
+                            .at = making->at,
+                            .grace = CVS_TEE_SPAN_MAX};
+
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    refusal = cvs_refusal_new();
+    if (!cvs_bundle_verify(&input, &claims, refusal, error)) {
+        g_error_free(refusal);
+        return FALSE;
+    }
+    if (!cvs_refusal_end(refusal, "the attestation", error))
+        return FALSE;
+    if (ret_claims)
+        *ret_claims = g_steal_pointer(&claims);
+    return TRUE;
+}
+
+gboolean
+cvs_making_go_on(CvsMaking *making, json_t **ret_claims, GError **error)
+{
+    return get_any_report(making, error) && prove_keys(making, error) && quote(making, error) &&
+           verify(making, ret_claims, error);
+}
