@@ -217,6 +217,8 @@ typedef enum {
     X(DERIVED_KEY_UNAVAILABLE, "DerivedKeyUnavailable", "this machine derives no key for itself")  \
     X(DERIVED_KEY_DIFFERS, "DerivedKeyDiffers",                                                    \
       "this TEE derives another key than the one that was sealed with")                            \
+    X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
+      "the TPM is new at each boot, and so is what is sealed in it")                               \
     X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];

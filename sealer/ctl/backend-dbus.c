@@ -178,6 +178,8 @@ add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
                               g_variant_new_boolean(TRUE));
     if (request->derived_key)
         g_variant_builder_add(&call->options, "{sv}", "derived-key", g_variant_new_boolean(TRUE));
+    if (request->this_boot)
+        g_variant_builder_add(&call->options, "{sv}", "this-boot", g_variant_new_boolean(TRUE));
     return request->pin == NULL || call_add_secret_option(call, "pin", request->pin, error);
 }
 

@@ -88,6 +88,7 @@ direct_seal(CvsBackend *backend, const char *owner_text, const char *name, const
         .claims = request->claims,
         .allow_unmeasured = request->allow_unmeasured,
         .derived_key = request->derived_key,
+        .this_boot = request->this_boot,
         .replace = request->replace,
         .pin = request->pin,
         .want_recovery_key = request->deliver_recovery_key != NULL,

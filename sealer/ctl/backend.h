@@ -79,6 +79,7 @@ typedef struct {
     gboolean replace;
     gboolean allow_unmeasured;
     gboolean derived_key;
+    gboolean this_boot;
     const CvsSecret *pin;
     /* Set: a recovery key is wanted, and this is called with it, at most once. If it fails, so does
      * the sealing; over the bus the key is sealed by then, and the error says so. */

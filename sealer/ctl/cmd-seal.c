@@ -27,6 +27,7 @@ static struct {
     gboolean replace;
     gboolean allow_unmeasured;
     gboolean derived_key;
+    gboolean this_boot;
 } args;
 
 #define SEALING_ENTRIES                                                                              \
@@ -81,6 +82,13 @@ static struct {
          G_OPTION_ARG_NONE,                                                                          \
          &args.derived_key,                                                                          \
          "A key that the TEE derives (SNP) is needed too",                                           \
+         NULL},                                                                                      \
+        {"this-boot",                                                                                \
+         0,                                                                                          \
+         0,                                                                                          \
+         G_OPTION_ARG_NONE,                                                                          \
+         &args.this_boot,                                                                            \
+         "Seal in a TPM that is new at each boot, too",                                              \
          NULL},                                                                                      \
     {                                                                                                \
         NULL                                                                                         \
@@ -145,6 +153,7 @@ prepare_request(CvsSealRequest *request, CvsHash *bank, GStrv *claims, GError **
     request->replace = args.replace;
     request->allow_unmeasured = args.allow_unmeasured;
     request->derived_key = args.derived_key;
+    request->this_boot = args.this_boot;
     if (args.policy && !cvs_profile_name_is_valid(args.policy)) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "--policy: not the name of a profile");

@@ -86,6 +86,25 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
     return TRUE;
 }
 
+gboolean
+cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot, GError **error)
+{
+    const CvsTeeRule *rule = &profile->tee.rules[CVS_TEE_PERSISTENT];
+    GError *refusal = NULL;
+
+    if (this_boot || !rule->given || rule->number != 0)
+        return TRUE;
+    refusal =
+        g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                    "profile %s says that the TPM here is new at each boot (Persistent=no): "
+                    "what is sealed now is lost with this boot. Seal with --this-boot if that "
+                    "is meant",
+                    profile->name);
+    cvs_error_add_reason(refusal, CVS_REASON_TPM_EPHEMERAL, NULL, NULL, "%s", refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
 /* Whatever is wrong with the profile, without one that accepts there is no release. */
 static CvsProfile *
 load_profile(const CvsRelease *release, const char *name, GError **error)

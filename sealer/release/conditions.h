@@ -12,6 +12,11 @@ gboolean cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSel
                                       const CvsSecret *pin, gboolean recovery, gboolean derived_key,
                                       GError **error);
 
+/* A profile that says of the TPM that it is new at each boot (Persistent=no) lets keys be sealed
+ * for this boot only: NotSupported with TpmEphemeral unless that is what the caller wants. */
+gboolean cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot,
+                                         GError **error);
+
 /* At release: the profile's rules about the TEE and the key, then the slot's claims and floors,
  * then its RTMRs. The error is that of the first which does not hold, with every reason of all. */
 gboolean cvs_conditions_check_slot(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);

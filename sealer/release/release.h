@@ -56,6 +56,7 @@ typedef struct {
      * it. Each release costs a request to the firmware then, of which there is one in two seconds.
      */
     gboolean derived_key;
+    gboolean this_boot; /* also in a TPM that is new at each boot */
     gboolean replace;
     const CvsSecret *pin;       /* NULL: none */
     gboolean want_recovery_key; /* also if the profile requires one */

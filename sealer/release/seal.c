@@ -73,6 +73,8 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     if (!cvs_conditions_check_sealing(profile, &request.selection, options->pin, recovery,
                                       derived_key, error))
         return FALSE;
+    if (!cvs_conditions_check_persistent(profile, options->this_boot, error))
+        return FALSE;
     if (!options->replace && !check_name_is_free(release, owner, name, error))
         return FALSE;
 

@@ -78,6 +78,7 @@ seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op, const CvsSecret *secret)
         .claims = (const char *const *)op->options.claims,
         .allow_unmeasured = op->options.allow_unmeasured,
         .derived_key = op->options.derived_key,
+        .this_boot = op->options.this_boot,
         .replace = op->options.replace,
         .pin = op->pin,
         .want_recovery_key = op->options.recovery_output_fd >= 0,

@@ -440,6 +440,30 @@ test_derived_key_host(void)
     g_assert_nonnull(strstr(text, "\"tee_key\":true"));
 }
 
+/* What the profile says of the TPM is all there is to know of it before the next boot. */
+static void
+test_ephemeral(void)
+{
+    const CvsSealOptions none = {0};
+    const CvsSealOptions this_boot = {.this_boot = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "svsm=on vmpl=2", SVSM "\n[vTPM]\nPersistent=no"))
+        return;
+    error = try_seal(&machine, &none);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_TPM_EPHEMERAL));
+    g_assert_nonnull(strstr(error->message, "--this-boot"));
+    g_clear_error(&error);
+    error = try_seal(&machine, &this_boot);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    attest_bed_change_tpm(&machine.vm, 1);
+    restart(&machine);
+    expect(&machine, "SrkChanged");
+}
+
 static void
 test_derived_key_tdx(void)
 {
@@ -469,6 +493,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/derived-key-tcb", test_derived_key_tcb);
     g_test_add_func("/release/tee/derived-key-profile", test_derived_key_profile);
     g_test_add_func("/release/tee/derived-key-host", test_derived_key_host);
+    g_test_add_func("/release/tee/ephemeral", test_ephemeral);
     g_test_add_func("/release/tee/derived-key-tdx", test_derived_key_tdx);
     return g_test_run();
 }
