@@ -527,6 +527,11 @@ test_good(gconstpointer data)
 
             g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
             g_assert_true(cvs_error_has_reason(missing, CVS_REASON_DERIVED_KEY_UNAVAILABLE));
+            g_clear_error(&missing);
+            /* It is in the KEK: with another, what the TPM gave is not enough. */
+            cvs_key_file_set_tee_key(fresh, tpm_secret);
+            g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
+            g_assert_true(cvs_error_has_reason(missing, CVS_REASON_SLOT_ALTERED));
             cvs_key_file_set_tee_key(fresh, tee_key);
         }
         (void)cvs_key_file_open_tpm2(fresh, i, tpm_secret, &error);
