@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/attester.h"
+#include "attest/logs.h"
 #include "attest/making.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
@@ -30,9 +31,10 @@ struct _CvsAttester {
     CvsMaking *making; /* this boot's attestation, under way; NULL: it is not */
     CvsClock before;   /* the TPM's clock when it was begun */
     Collected collected_before;
-    json_t *claims; /* of this boot's attestation; NULL: there is none */
-    gint64 made_at; /* seconds since 1970, as the caller had them */
-    CvsClock seen;  /* the TPM's clock then, or since */
+    GBytes *pending; /* the nonce of one that wants a quote that is not there yet; NULL: none */
+    json_t *claims;  /* of this boot's attestation; NULL: there is none */
+    gint64 made_at;  /* seconds since 1970, as the caller had them */
+    CvsClock seen;   /* the TPM's clock then, or since */
     Collected collected;
     GError *failure;  /* why there is none; NULL: not tried, or not just now */
     gint64 failed_at; /* on the clock */
@@ -64,6 +66,7 @@ cvs_attester_free(CvsAttester *attester)
     if (attester->out)
         cvs_errand_silence(attester->out);
     cvs_errand_unref(attester->out);
+    g_bytes_unref(attester->pending);
     g_free((char *)attester->config.collateral_dir);
     cvs_snp_roots_unref(attester->config.snp_roots);
     cvs_tdx_roots_unref(attester->config.tdx_roots);
@@ -173,19 +176,22 @@ static gboolean
 begin(CvsAttester *attester, gint64 at, GError **error)
 {
     const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = OWN_PCRS};
+    g_autoptr(GBytes) nonce = g_steal_pointer(&attester->pending);
     guint8 random[OWN_NONCE_SIZE];
-    g_autoptr(GBytes) nonce = NULL;
 
-    /* Before, so that a reset or an import meanwhile is one that is seen next time. */
+    /* Before, so that a reset or an import meanwhile is one that is seen next time. What was seen
+     * counts also where the line to the TPM broke since, as it does when its state is put back. */
     if (!cvs_tpm_get_srk_name(attester->config.tpm, TRUE, error) ||
-        !cvs_tpm_read_clock(attester->config.tpm, &attester->before, error))
+        !cvs_tpm_read_clock(attester->config.tpm, &attester->before, error) ||
+        !cvs_clock_check_forward(&attester->before, &attester->seen, error))
         return FALSE;
     attester->collected_before = look_at_store(attester);
-    if (RAND_bytes(random, sizeof random) != 1) {
+    if (nonce == NULL && RAND_bytes(random, sizeof random) != 1) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED, "no random numbers for a nonce");
         return FALSE;
     }
-    nonce = g_bytes_new(random, sizeof random);
+    if (nonce == NULL)
+        nonce = g_bytes_new(random, sizeof random);
     attester->making =
         cvs_making_new(&attester->config, &attester->out, nonce, NULL, &selection, at);
     return TRUE;
@@ -225,6 +231,9 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     if (!cvs_making_go_on(attester->making, &attester->claims, &local)) {
         if (!cvs_error_has_reason(local, CVS_REASON_ATTESTATION_UNDER_WAY)) {
             keep_failure(attester, local);
+            /* With another one the paravisor would make another report, for another quote. */
+            if (cvs_error_has_reason(local, CVS_REASON_QUOTE_MISSING))
+                attester->pending = g_bytes_ref(cvs_making_bundle(attester->making)->nonce);
             g_clear_pointer(&attester->making, cvs_making_free);
         }
         g_propagate_error(error, g_steal_pointer(&local));
@@ -326,6 +335,7 @@ cvs_attester_appraise(CvsAttester *attester, const CvsProfile *profile, gint64 a
     refusal = cvs_refusal_new();
     cvs_appraise(profile, claims, at, refusal);
     cvs_vtpm_appraise(profile, claims, refusal);
+    cvs_logs_appraise(claims, FALSE, refusal);
     if (ret_claims)
         *ret_claims = json_incref(claims);
     return cvs_refusal_end(refusal, "this machine", error);
@@ -362,4 +372,19 @@ cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size
         cvs_attester_begin_evidence(attester, nonce_bytes, user_bytes, selection, error);
 
     return making && cvs_making_go_on(making, NULL, error) ? cvs_making_steal_bundle(making) : NULL;
+}
+
+CvsEvidenceBundle *
+cvs_attester_answer(CvsAttester *attester, const CvsChallenge *challenge, const void *user_data,
+                    gsize user_data_size, const CvsPcrSelection *selection, GError **error)
+{
+    g_autoptr(GBytes) user_bytes =
+        user_data_size > 0 ? g_bytes_new(user_data, user_data_size) : NULL;
+    g_autoptr(CvsMaking) making =
+        cvs_attester_begin_evidence(attester, challenge->nonce, user_bytes, selection, error);
+
+    if (making == NULL)
+        return NULL;
+    cvs_making_set_challenge(making, challenge);
+    return cvs_making_go_on(making, NULL, error) ? cvs_making_steal_bundle(making) : NULL;
 }

@@ -21,6 +21,7 @@
  * (cvs_tpm_pin_ek()), also where that report is refused then: another is TpmReplaced until the
  * program starts anew. To be used by the thread that uses the CvsTpm. */
 
+#include "attest/challenge.h"
 #include "attest/evidence-bundle.h"
 #include "base/json.h"
 #include "policy/profile.h"
@@ -30,10 +31,6 @@
 
 typedef struct _CvsAttester CvsAttester;
 
-/* Where the host gives quotes by another way than the kernel's (Azure: a request to IMDS, which is
- * not for us to make): the TD quote for a TDREPORT. */
-typedef GBytes *(*CvsAttesterQuoteFunc)(GBytes *tdreport, gpointer data, GError **error);
-
 typedef struct {
     CvsTpm *tpm;                /* borrowed, as the source */
     CvsTeeSource *source;       /* what the machine has */
@@ -42,8 +39,6 @@ typedef struct {
     CvsTdxRoots *tdx_roots;     /* likewise */
     guint manifest_version;     /* to ask an SVSM for: all know 0, some 1, which names the AK too */
     const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
-    CvsAttesterQuoteFunc td_quote; /* NULL: a paravisor's TDREPORT is not verified (QuoteMissing) */
-    gpointer td_quote_data;
     /* Called in another thread when one that was asked has answered; it must be quick, and nothing
      * of the attester may be called in it. NULL: the calling thread waits itself. */
     void (*back)(gpointer data);
@@ -95,6 +90,11 @@ typedef struct _CvsMaking CvsMaking;
 CvsEvidenceBundle *cvs_attester_evidence(CvsAttester *attester, const void *nonce, gsize nonce_size,
                                          const void *user_data, gsize user_data_size,
                                          const CvsPcrSelection *selection, GError **error);
-/* The same, begun; cvs_making_go_on() makes it (making.h). It may be freed by any thread. */
+/* The same, for the nonce of a challenge and with its answer. AttestationFailed with the reason
+ * CredentialRefused where it was made for other keys than this TPM's. */
+CvsEvidenceBundle *cvs_attester_answer(CvsAttester *attester, const CvsChallenge *challenge,
+                                       const void *user_data, gsize user_data_size,
+                                       const CvsPcrSelection *selection, GError **error);
+/* Evidence, begun; cvs_making_go_on() makes it (making.h). It may be freed by any thread. */
 CvsMaking *cvs_attester_begin_evidence(CvsAttester *attester, GBytes *nonce, GBytes *user_data,
                                        const CvsPcrSelection *selection, GError **error);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define TYPE "cvmseal-evidence"
-#define VERSION 1
+#define VERSION 2
+#define VERSION_WITHOUT_LOGS 1
 /* As much as a TD quote may have, and still all of it in a bundle. */
 #define REPORT_MAX (256 * 1024)
 /* TPM2B_ATTEST and TPMU_SIGNATURE of RSA-4096 with their heads (Part 2, 10.12.13 and 11.3.3). */
@@ -20,6 +21,7 @@
 static const char what[] = "the evidence";
 static const char what_tee[] = "the evidence, \"tee\"";
 static const char what_tpm[] = "the evidence, \"tpm\"";
+static const char what_logs[] = "the evidence, \"logs\"";
 
 /* The parts of the TEE, each of which may be missing. */
 static const struct {
@@ -34,6 +36,22 @@ static const struct {
     {"hcl", G_STRUCT_OFFSET(CvsEvidenceBundle, hcl), CVS_HCL_REPORT_MAX},
 };
 
+/* The logs, likewise. */
+static const struct {
+    const char *name;
+    gsize offset;
+} logs[] = {
+    {"tpm", G_STRUCT_OFFSET(CvsEvidenceBundle, tpm_log)},
+    {"cc", G_STRUCT_OFFSET(CvsEvidenceBundle, cc_log)},
+    {"measured", G_STRUCT_OFFSET(CvsEvidenceBundle, measured_log)},
+};
+
+static GBytes **
+log_of(const CvsEvidenceBundle *bundle, gsize i)
+{
+    return G_STRUCT_MEMBER_P(bundle, logs[i].offset);
+}
+
 static GBytes **
 part_of(const CvsEvidenceBundle *bundle, gsize i)
 {
@@ -47,8 +65,11 @@ cvs_evidence_bundle_free(CvsEvidenceBundle *bundle)
         return;
     g_bytes_unref(bundle->nonce);
     g_bytes_unref(bundle->user_data);
+    g_bytes_unref(bundle->answer);
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
         g_bytes_unref(*part_of(bundle, i));
+    for (gsize i = 0; i < G_N_ELEMENTS(logs); i++)
+        g_bytes_unref(*log_of(bundle, i));
     cvs_public_area_free(bundle->ek);
     cvs_public_area_free(bundle->ak);
     cvs_quote_clear(&bundle->quote);
@@ -107,18 +128,6 @@ read_key(const json_t *tpm, const char *name, GError **error)
 }
 
 static gboolean
-read_name(const json_t *tpm, const char *name, CvsName *ret_name, GError **error)
-{
-    g_autoptr(GBytes) bytes = cvs_json_get_bytes(tpm, name, 3, CVS_NAME_MAX, what_tpm, error);
-
-    if (bytes == NULL)
-        return FALSE;
-    ret_name->size = g_bytes_get_size(bytes);
-    memcpy(ret_name->bytes, g_bytes_get_data(bytes, NULL), ret_name->size);
-    return TRUE;
-}
-
-static gboolean
 read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 {
     json_t *tpm = cvs_json_get_object(root, "tpm", what, error);
@@ -133,7 +142,8 @@ read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
             return FALSE;
     }
     bundle->ak = read_key(tpm, "ak", error);
-    if (bundle->ak == NULL || !read_name(tpm, "srk_name", &bundle->srk_name, error))
+    if (bundle->ak == NULL ||
+        !cvs_name_from_json(tpm, "srk_name", what_tpm, &bundle->srk_name, error))
         return FALSE;
     bundle->quote.attest = cvs_json_get_bytes(tpm, "attest", 1, ATTEST_MAX, what_tpm, error);
     if (bundle->quote.attest == NULL)
@@ -147,26 +157,31 @@ read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 }
 
 static gboolean
-read_head(const json_t *root, GError **error)
+read_logs(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
 {
-    const char *type = cvs_json_get_string(root, "type", what, error);
-    gint64 version = 0;
+    json_t *json = NULL;
 
-    if (type == NULL)
+    if (json_object_get(root, "logs") == NULL)
+        return TRUE;
+    json = cvs_json_get_object(root, "logs", what, error);
+    if (json == NULL || !cvs_json_only(json, what_logs, error, "tpm", "cc", "measured", NULL))
         return FALSE;
-    if (!g_str_equal(type, TYPE)) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: \"type\" is not \"" TYPE "\"",
-                    what);
-        return FALSE;
-    }
-    if (!cvs_json_get_int(root, "version", 1, G_MAXINT32, what, &version, error))
-        return FALSE;
-    if (version != VERSION) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                    "%s: version %" G_GINT64_FORMAT " is newer than this program", what, version);
-        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(logs); i++) {
+        if (!read_optional(json, logs[i].name, CVS_BUNDLE_LOG_MAX, what_logs, log_of(bundle, i),
+                           error))
+            return FALSE;
     }
     return TRUE;
+}
+
+static gboolean
+read_answer(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
+{
+    if (json_object_get(root, "answer") == NULL)
+        return TRUE;
+    bundle->answer = cvs_json_get_bytes(root, "answer", CVS_CHALLENGE_ANSWER_SIZE,
+                                        CVS_CHALLENGE_ANSWER_SIZE, what, error);
+    return bundle->answer != NULL;
 }
 
 CvsEvidenceBundle *
@@ -174,6 +189,7 @@ cvs_evidence_bundle_parse(const void *data, gsize size, GError **error)
 {
     g_autoptr(CvsEvidenceBundle) bundle = g_new0(CvsEvidenceBundle, 1);
     g_autoptr(json_t) root = NULL;
+    gint64 version = 0;
 
     if (size > CVS_BUNDLE_SIZE_MAX) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: more than %u bytes", what,
@@ -181,15 +197,17 @@ cvs_evidence_bundle_parse(const void *data, gsize size, GError **error)
         return NULL;
     }
     root = cvs_json_parse(data, size, what, error);
-    if (root == NULL || !read_head(root, error) ||
+    if (root == NULL || !cvs_json_check_head(root, TYPE, VERSION, what, error) ||
+        !cvs_json_get_int(root, "version", 1, VERSION, what, &version, error) ||
         !cvs_json_only(root, what, error, "type", "version", "nonce", "user_data", "tee", "tpm",
-                       NULL))
+                       "answer", version == VERSION_WITHOUT_LOGS ? NULL : "logs", NULL))
         return NULL;
     bundle->nonce = cvs_json_get_bytes(root, "nonce", 1, CVS_BUNDLE_NONCE_MAX, what, error);
     if (bundle->nonce == NULL ||
         !read_optional(root, "user_data", CVS_BUNDLE_USER_DATA_MAX, what, &bundle->user_data,
                        error) ||
-        !read_tee(bundle, root, error) || !read_tpm(bundle, root, error))
+        !read_tee(bundle, root, error) || !read_tpm(bundle, root, error) ||
+        !read_logs(bundle, root, error) || !read_answer(bundle, root, error))
         return NULL;
     return g_steal_pointer(&bundle);
 }
@@ -204,7 +222,8 @@ set_bytes(json_t *object, const char *name, GBytes *bytes)
 char *
 cvs_evidence_bundle_format(const CvsEvidenceBundle *bundle)
 {
-    g_autoptr(json_t) root = json_pack("{s:s, s:i}", "type", TYPE, "version", VERSION);
+    g_autoptr(json_t) root = json_pack("{s:s, s:i}", "type", TYPE, "version", VERSION_WITHOUT_LOGS);
+    g_autoptr(json_t) with_logs = json_object();
     json_t *tee = json_object();
     json_t *tpm = json_object();
     g_autofree char *text = NULL;
@@ -223,6 +242,13 @@ cvs_evidence_bundle_format(const CvsEvidenceBundle *bundle)
     set_bytes(tpm, "signature", bundle->quote.signature);
     (void)json_object_set_new(tpm, "pcrs", cvs_pcr_values_to_json(&bundle->quote.values));
     (void)json_object_set_new(root, "tpm", tpm);
+    for (gsize i = 0; i < G_N_ELEMENTS(logs); i++)
+        set_bytes(with_logs, logs[i].name, *log_of(bundle, i));
+    if (json_object_size(with_logs) > 0) {
+        (void)json_object_set(root, "logs", with_logs);
+        (void)json_object_set_new(root, "version", json_integer(VERSION));
+    }
+    set_bytes(root, "answer", bundle->answer);
     text = cvs_json_pretty(root);
     return g_str_has_suffix(text, "\n") ? g_steal_pointer(&text) : g_strconcat(text, "\n", NULL);
 }

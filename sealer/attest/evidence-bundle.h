@@ -5,7 +5,7 @@
  * in it is trusted; attest/judge.h says what it is worth.
  *
  *   "type"       "cvmseal-evidence"
- *   "version"    1
+ *   "version"    1, with logs 2
  *   "nonce"      of whoever asked, 1 to CVS_BUNDLE_NONCE_MAX bytes
  *   "user_data"  what the guest had to say; left out if there is none
  *   "tee"        {"report", "auxblob", "manifest", "tdreport", "hcl"}: an SNP report or a TD quote;
@@ -13,7 +13,12 @@
  *                to the quote; all of a paravisor's report. Left out where there is no TEE
  *   "tpm"        {"ek", "ak", "srk_name", "attest", "signature", "pcrs"}: TPMT_PUBLIC of the keys
  *                (ek: left out where none is vouched for); a Name; TPMS_ATTEST and TPMT_SIGNATURE
- * of the quote; the values quoted, as tpm/pcr.h has them
+ *                of the quote; the values quoted, as tpm/pcr.h has them
+ *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h); left out if there
+ *                was none
+ *   "logs"       {"tpm", "cc", "measured"}, from version 2 on: the event logs of the TPM and of the
+ *                TD (tee/eventlog.h), and of what was measured since (tee/measure-log.h). Left out
+ *                where there are none
  *
  * Bytes are base64url without padding. */
 
@@ -24,6 +29,8 @@
 #define CVS_BUNDLE_SIZE_MAX (1024 * 1024)
 #define CVS_BUNDLE_NONCE_MAX 64
 #define CVS_BUNDLE_USER_DATA_MAX 1024
+#define CVS_BUNDLE_LOG_MAX (192 * 1024) /* bytes of each log */
+#define CVS_CHALLENGE_ANSWER_SIZE 32
 
 typedef struct {
     GBytes *nonce;
@@ -33,10 +40,14 @@ typedef struct {
     GBytes *manifest;
     GBytes *tdreport;
     GBytes *hcl;
+    GBytes *tpm_log; /* NULL: there is none, or it is too large; as the next two */
+    GBytes *cc_log;
+    GBytes *measured_log;
     CvsPublicArea *ek; /* NULL: nothing names one */
     CvsPublicArea *ak;
     CvsName srk_name;
     CvsQuote quote;
+    GBytes *answer; /* CVS_CHALLENGE_ANSWER_SIZE bytes; NULL: none */
 } CvsEvidenceBundle;
 
 void cvs_evidence_bundle_free(CvsEvidenceBundle *bundle);

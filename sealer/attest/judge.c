@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/judge.h"
 #include "attest/binding.h"
+#include "attest/logs.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "base/hex.h"
@@ -144,6 +145,10 @@ static void
 classify(Run *run)
 {
     const CvsEvidenceBundle *bundle = run->input->bundle;
+    const CvsChallengeRecord *challenge = run->input->challenge;
+    /* Of the kind it says nothing. */
+    g_autoptr(GError) unanswered = cvs_refusal_new();
+    gboolean answered = challenge && cvs_challenge_check(challenge, bundle, unanswered);
     const CvsVtpmEvidence evidence = {.tee = run->claims,
                                       .binding = run->binding,
                                       .manifest = bundle->manifest,
@@ -151,9 +156,10 @@ classify(Run *run)
                                       .ek = bundle->ek,
                                       .ak = bundle->ak,
                                       .srk_name = &bundle->srk_name,
-                                      .challenged = run->input->challenged};
+                                      .challenged = run->input->challenged || answered};
 
     cvs_vtpm_classify(&evidence, run->claims, run->refusal);
+    cvs_error_add_reasons_of(run->refusal, unanswered);
     if (bundle->user_data)
         cvs_claims_set_hex(run->claims, "vtpm.user_data", g_bytes_get_data(bundle->user_data, NULL),
                            g_bytes_get_size(bundle->user_data));
@@ -169,7 +175,8 @@ cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refu
     choose_report(&run);
     cvs_binding_compute(input->nonce ? input->nonce : bundle->nonce, &bundle->ak->name,
                         &bundle->srk_name, bundle->user_data, run.binding);
-    ok = verify_report(&run, error) && judge_quote(&run, error);
+    ok = verify_report(&run, error) && judge_quote(&run, error) &&
+         cvs_logs_judge(bundle, run.claims, error);
     check_nonce(&run);
     /* Last: what was found against any part says that nothing vouches for the TPM. */
     if (ok)
@@ -204,6 +211,7 @@ cvs_bundle_verdict_new(const CvsBundleInput *input, const CvsProfile *profile, G
     }
     cvs_appraise(profile, verdict->claims, input->at, verdict->reasons);
     cvs_vtpm_appraise(profile, verdict->claims, verdict->reasons);
+    cvs_logs_appraise(verdict->claims, TRUE, verdict->reasons);
     verdict->kind =
         cvs_refusal_count(verdict->reasons) == 0 ? CVS_VERDICT_ACCEPTED : CVS_VERDICT_REFUSED;
     return g_steal_pointer(&verdict);

@@ -5,6 +5,7 @@
  * down to the vendor's root, the quote by its key, what ties the two to each other and to the
  * request; then the profile. */
 
+#include "attest/challenge.h"
 #include "attest/evidence-bundle.h"
 #include "policy/verdict.h"
 
@@ -13,8 +14,9 @@ typedef struct {
     const char *name; /* the file, for messages */
     GBytes *nonce;    /* what was asked with; NULL: the bundle's own is taken, and it may
                        * be an old one */
-    const CvsPcrSelection *selection; /* what was asked for; NULL: whatever was quoted */
-    gboolean challenged;              /* its AK answered a challenge for it and its EK */
+    const CvsPcrSelection *selection;    /* what was asked for; NULL: whatever was quoted */
+    gboolean challenged;                 /* its AK answered a challenge for it and its EK */
+    const CvsChallengeRecord *challenge; /* which the evidence has to answer; NULL: none was made */
     CvsEvidence *evidence;     /* collateral; the host's certificates in the bundle are added */
     CvsCollateralStore *store; /* for what else is needed; may be NULL */
     CvsSnpRoots *snp_roots;
@@ -28,12 +30,16 @@ typedef struct {
  *
  *   NonceMismatch   the bundle says another nonce than was asked with
  *   QuoteMismatch   a TDREPORT that is not of the TD quote
+ *   ChallengeUnanswered   of cvs_challenge_check()
+ *
+ * What logs the bundle has say of the registers are claims (attest/logs.h).
  *
  * FALSE: a part is malformed. ret_claims is set either way. */
 gboolean cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refusal,
                            GError **error);
 
-/* The same and the profile's judgement: the claims by cvs_appraise() and cvs_vtpm_appraise(). NULL
+/* The same and the judgement of profile and logs: the claims by cvs_appraise(), cvs_vtpm_appraise()
+ * and cvs_logs_appraise(). NULL
  * with the store's error. */
 CvsVerdict *cvs_bundle_verdict_new(const CvsBundleInput *input, const CvsProfile *profile,
                                    GError **error);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/making.h"
 #include "attest/binding.h"
+#include "attest/challenge-answer.h"
 #include "attest/judge.h"
+#include "attest/logs.h"
 #include "attest/svsm-manifest.h"
+#include "attest/td-quote.h"
 #include "base/error.h"
 #include "tee/hcl-report.h"
 #include "tee/refusal.h"
@@ -12,9 +15,6 @@
 #include "tpm/nv.h"
 #include "tpm/quote-make.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <string.h>
 
 #define SECRET_SIZE 32
@@ -35,6 +35,7 @@ struct _CvsMaking {
     CvsErrand **out;
     CvsPcrSelection selection;
     gint64 at;
+    const CvsChallenge *challenge; /* or NULL */
     CvsEvidenceBundle *bundle;
     Way way;
     gboolean has_svsm;
@@ -71,6 +72,12 @@ cvs_making_free(CvsMaking *making)
     cvs_errand_unref(making->errand);
     cvs_evidence_bundle_free(making->bundle);
     g_free(making);
+}
+
+void
+cvs_making_set_challenge(CvsMaking *making, const CvsChallenge *challenge)
+{
+    making->challenge = challenge;
 }
 
 gboolean
@@ -248,30 +255,6 @@ get_report(CvsMaking *making, GError **error)
     return TRUE;
 }
 
-static EVP_PKEY *
-rsa_key(GBytes *n, GError **error)
-{
-    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-    BIGNUM *modulus = BN_bin2bn(g_bytes_get_data(n, NULL), (int)g_bytes_get_size(n), NULL);
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    OSSL_PARAM *params = NULL;
-    EVP_PKEY *key = NULL;
-
-    if (build && modulus && context &&
-        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
-        OSSL_PARAM_BLD_push_ulong(build, OSSL_PKEY_PARAM_RSA_E, 65537))
-        params = OSSL_PARAM_BLD_to_param(build);
-    if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
-        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
-                            "OpenSSL does not take the paravisor's endorsement key");
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(build);
-    EVP_PKEY_CTX_free(context);
-    BN_free(modulus);
-    return key;
-}
-
 static void
 wait_for_paravisor(gpointer data)
 {
@@ -314,10 +297,50 @@ read_fresh_hcl(CvsMaking *making, GError **error)
     }
 }
 
-static gboolean
-get_hcl_report(CvsMaking *making, GError **error)
+/* A wish for the quote of a paravisor's TDREPORT. */
+typedef struct {
+    char *run_dir;
+    GBytes *tdreport;
+    CvsPaceClock clock;
+    GBytes *quote;
+    GError *error;
+} Wish;
+
+static void
+wish_free(gpointer data)
 {
-    const CvsAttesterConfig *config = making->config;
+    Wish *wish = data;
+
+    g_free(wish->run_dir);
+    g_bytes_unref(wish->tdreport);
+    g_bytes_unref(wish->quote);
+    g_clear_error(&wish->error);
+    g_free(wish);
+}
+
+static void
+await_quote(gpointer data)
+{
+    Wish *wish = data;
+
+    wish->quote = cvs_td_quote_get(wish->run_dir, wish->tdreport, &wish->clock, &wish->error);
+}
+
+static gboolean
+send_wish(CvsMaking *making, GBytes *tdreport, GError **error)
+{
+    Wish *wish = g_new0(Wish, 1);
+
+    wish->run_dir = g_strdup(cvs_tee_source_paths(making->config->source)->run_dir);
+    wish->tdreport = g_bytes_ref(tdreport);
+    wish->clock = *making->config->clock;
+    return send_out(making, await_quote, wish, wish_free, error);
+}
+
+/* ret_tdreport: to which there is to be a quote; NULL: of SNP. */
+static gboolean
+get_hcl_report(CvsMaking *making, GBytes **ret_tdreport, GError **error)
+{
     CvsEvidenceBundle *bundle = making->bundle;
     g_autoptr(CvsHclReport) report = NULL;
     EVP_PKEY *key = NULL;
@@ -327,7 +350,6 @@ get_hcl_report(CvsMaking *making, GError **error)
     report = read_fresh_hcl(making, error);
     if (report == NULL)
         return FALSE;
-    bundle->hcl = g_bytes_ref(report->bytes);
     if (report->ek.n == NULL) {
         GError *refusal = g_error_new_literal(
             CVS_ERROR, CVS_ERROR_VTPM_NOT_TRUSTED,
@@ -338,16 +360,40 @@ get_hcl_report(CvsMaking *making, GError **error)
         g_propagate_error(error, refusal);
         return FALSE;
     }
-    key = rsa_key(report->ek.n, error);
-    bundle->ek = key ? cvs_tpm_find_ek(config->tpm, key, error) : NULL;
+    key = cvs_hcl_key_to_pkey(&report->ek, error);
+    bundle->ek = key ? cvs_tpm_find_ek(making->config->tpm, key, error) : NULL;
     EVP_PKEY_free(key);
-    if (bundle->ek && report->type == CVS_HCL_TDX && config->td_quote) {
-        g_autoptr(GBytes) tdreport = g_bytes_new(report->hardware, report->hardware_size);
+    if (bundle->ek == NULL)
+        return FALSE;
+    if (report->type == CVS_HCL_TDX)
+        *ret_tdreport = g_bytes_new(report->hardware, report->hardware_size);
+    bundle->hcl = g_bytes_ref(report->bytes);
+    return TRUE;
+}
 
-        bundle->report = config->td_quote(tdreport, config->td_quote_data, error);
-        return bundle->report != NULL;
+static gboolean
+get_from_paravisor(CvsMaking *making, GError **error)
+{
+    g_autoptr(GBytes) tdreport = NULL;
+    const Wish *wish = NULL;
+
+    if (making->bundle->hcl == NULL) {
+        if (!get_hcl_report(making, &tdreport, error))
+            return FALSE;
+        if (tdreport == NULL)
+            return TRUE;
+        if (!send_wish(making, tdreport, error))
+            return FALSE;
     }
-    return bundle->ek != NULL;
+    wish = await(making, error);
+    if (wish == NULL)
+        return FALSE;
+    if (wish->quote == NULL) {
+        g_propagate_error(error, g_error_copy(wish->error));
+        return FALSE;
+    }
+    making->bundle->report = g_bytes_ref(wish->quote);
+    return TRUE;
 }
 
 /* Azure's guests cannot ask their TEE, but have the paravisor's report in the TPM. */
@@ -388,7 +434,7 @@ get_any_report(CvsMaking *making, GError **error)
     case WAY_TEE:
         return get_report(making, error);
     case WAY_PARAVISOR:
-        return get_hcl_report(making, error);
+        return get_from_paravisor(making, error);
     case WAY_NOBODY:
     case WAY_UNKNOWN:
         break;
@@ -423,12 +469,22 @@ prove_keys(CvsMaking *making, GError **error)
 }
 
 static gboolean
+answer_challenge(CvsMaking *making, GError **error)
+{
+    return making->challenge == NULL ||
+           cvs_challenge_answer(making->challenge, making->config->tpm, making->ak_handle,
+                                making->bundle, error);
+}
+
+static gboolean
 quote(CvsMaking *making, GError **error)
 {
     CvsEvidenceBundle *bundle = making->bundle;
     guint8 nonce[CVS_BINDING_QUOTE_NONCE_SIZE];
     CvsQuoteFacts facts = {0};
 
+    /* Before the registers are quoted, so that these have all that the logs have. */
+    cvs_logs_collect(cvs_tee_source_paths(making->config->source), bundle);
     cvs_binding_quote_nonce(making->binding, bundle->hcl ? bundle->hcl : bundle->report, nonce);
     return cvs_tpm_quote(making->config->tpm, making->ak_handle, bundle->ak, &making->selection,
                          nonce, sizeof nonce, &bundle->quote, &facts, error);
@@ -484,6 +540,7 @@ verify(const CvsMaking *making, json_t **ret_claims, GError **error)
 gboolean
 cvs_making_go_on(CvsMaking *making, json_t **ret_claims, GError **error)
 {
-    return get_any_report(making, error) && prove_keys(making, error) && quote(making, error) &&
+    return get_any_report(making, error) && prove_keys(making, error) &&
+           answer_challenge(making, error) && quote(making, error) &&
            verify(making, ret_claims, error);
 }

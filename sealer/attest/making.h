@@ -16,6 +16,9 @@ CvsMaking *cvs_making_new(const CvsAttesterConfig *config, CvsErrand **out, GByt
 void cvs_making_free(CvsMaking *making);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsMaking, cvs_making_free)
 
+/* Its evidence answers this challenge, whose nonce it has; borrowed. */
+void cvs_making_set_challenge(CvsMaking *making, const CvsChallenge *challenge);
+
 /* Goes on with it to its end, and then ret_claims (may be NULL) are the claims, verified but for
  * dates. Busy with the reason AttestationUnderWay: call it again when config->back was called.
  * Whatever else fails is the end of this one. */

@@ -31,12 +31,6 @@ is_true(const json_t *claims, const char *claim)
     return json_is_true(json_object_get(claims, claim));
 }
 
-static gboolean
-is_name(const CvsName *a, const CvsName *b)
-{
-    return a->size > 0 && a->size == b->size && cvs_equal_bytes(a->bytes, b->bytes, a->size);
-}
-
 static void
 refuse_names(GError *refusal, const char *reason, const CvsName *seen, const CvsName *wanted,
              const char *text)
@@ -102,8 +96,9 @@ classify_svsm(const CvsVtpmEvidence *evidence, json_t *claims, GError *refusal)
     else if (!cvs_public_area_equal(evidence->ek, manifest->ek))
         refuse_names(refusal, CVS_REASON_EK_MISMATCH, &evidence->ek->name, &manifest->ek->name,
                      "the TPM's endorsement key is not the one that the SVSM names");
-    return manifest->ak && is_name(&manifest->ak->name, &evidence->ak->name) ? "attested"
-                                                                             : "guest-asserted";
+    return manifest->ak && cvs_name_equal(&manifest->ak->name, &evidence->ak->name)
+               ? "attested"
+               : "guest-asserted";
 }
 
 /* An RSA key with this modulus and the exponent 65537. */
@@ -209,7 +204,9 @@ cvs_vtpm_classify(const CvsVtpmEvidence *evidence, json_t *claims, GError *refus
     /* Who has not proven what he is vouches for nobody. */
     if (g_str_equal(kind, "host"))
         ak = "guest-asserted";
-    if (evidence->challenged && g_str_equal(ak, "guest-asserted"))
+    /* An answer says that it is in the TPM of that EK, for which something has to vouch itself. */
+    if (evidence->challenged && get_string(claims, "vtpm.ek_name") &&
+        g_str_equal(ak, "guest-asserted"))
         ak = "challenged";
     cvs_claims_set_string(claims, "vtpm.kind", kind);
     cvs_claims_set_string(claims, "vtpm.ak", ak);

@@ -85,6 +85,17 @@ set_uint(const char *value, guint min, guint max, guint *ret, GError **error)
 }
 
 static gboolean
+set_flag(const char *value, gboolean *ret, GError **error)
+{
+    *ret = g_str_equal(value, "yes");
+    if (!*ret && !g_str_equal(value, "no")) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "\"%s\" is not yes or no", value);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
 no_such_key(GError **error)
 {
     g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
@@ -101,6 +112,8 @@ set_daemon_key(CvsConfig *config, const char *key, const char *value, GError **e
         return set_path(value, &config->vault_dir, error);
     if (g_str_equal(key, "StoreKeyFile"))
         return set_path(value, &config->store_key_file, error);
+    if (g_str_equal(key, "RequireStoreKey"))
+        return set_flag(value, &config->require_store_key, error);
     if (g_str_equal(key, "MaxRequests"))
         return set_uint(value, 1, 4096, &config->max_requests, error);
     if (g_str_equal(key, "MaxRequestsPerUser"))

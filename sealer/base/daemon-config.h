@@ -30,6 +30,7 @@ typedef struct {
     char *tcti;                  /* TCTI= NULL: what the TPM floor takes by itself */
     char *vault_dir;             /* VaultDir= an absolute path */
     char *store_key_file;        /* StoreKeyFile= an absolute path; vault/store-key.h */
+    gboolean require_store_key;  /* RequireStoreKey= yes or no */
     guint max_requests;          /* MaxRequests= in flight, of all callers; 1 to 4096 */
     guint max_requests_per_user; /* MaxRequestsPerUser= in flight, of one uid; 1 to 4096 */
     guint secret_timeout_s;      /* SecretTimeoutSec= seconds to read a descriptor; 1 to 600 */

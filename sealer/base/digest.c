@@ -110,20 +110,99 @@ cvs_hasher_free(CvsHasher *hasher)
     g_free(hasher);
 }
 
+/* A context for each hash that has no key yet: copying one costs less than to tell HMAC by name
+ * which hash it is to use. */
+static const EVP_MAC_CTX *
+prepared_mac(CvsHash hash)
+{
+    static EVP_MAC_CTX *macs[G_N_ELEMENTS(hashes)];
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+
+        for (gsize i = 0; i < G_N_ELEMENTS(hashes); i++) {
+            OSSL_PARAM params[] = {
+                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                                 (char *)hashes[i].openssl_name, 0),
+                OSSL_PARAM_construct_end(),
+            };
+
+            macs[i] = EVP_MAC_CTX_new(hmac);
+            must(macs[i] != NULL && EVP_MAC_CTX_set_params(macs[i], params) > 0, "HMAC");
+        }
+        EVP_MAC_free(hmac);
+        g_once_init_leave(&once, 1);
+    }
+    return macs[hash];
+}
+
+/* The pointer is to nothing but an OpenSSL context. */
+static EVP_MAC_CTX *
+mac_ctx(CvsMac *self)
+{
+    return (EVP_MAC_CTX *)(void *)self;
+}
+
+CvsMac *
+cvs_mac_new(CvsHash hash, const void *key, gsize key_size)
+{
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(prepared_mac(hash));
+
+    must(ctx != NULL, "an HMAC context");
+    /* To OpenSSL no key at all means the key of before. */
+    must(EVP_MAC_init(ctx, key_size > 0 ? key : "", key_size, NULL), "an HMAC");
+    return (CvsMac *)(void *)ctx;
+}
+
+void
+cvs_mac_update(CvsMac *self, const void *data, gsize size)
+{
+    must(EVP_MAC_update(mac_ctx(self), data, size), "an HMAC");
+}
+
+void
+cvs_mac_finish(CvsMac *self, guint8 *mac)
+{
+    gsize size = 0;
+
+    must(EVP_MAC_final(mac_ctx(self), mac, &size, CVS_DIGEST_MAX), "an HMAC");
+}
+
+void
+cvs_mac_free(CvsMac *self)
+{
+    EVP_MAC_CTX_free(mac_ctx(self));
+}
+
 void
 cvs_hmac(CvsHash hash, const void *key, gsize key_size, const void *data, gsize size, guint8 *mac)
 {
-    must(EVP_Q_mac(NULL, "HMAC", NULL, hashes[hash].openssl_name, NULL, key_size ? key : "",
-                   key_size, data, size, mac, CVS_DIGEST_MAX, NULL) != NULL,
-         "an HMAC");
+    g_autoptr(CvsMac) self = cvs_mac_new(hash, key, key_size);
+
+    cvs_mac_update(self, data, size);
+    cvs_mac_finish(self, mac);
+}
+
+static EVP_KDF *
+fetched_hkdf(void)
+{
+    static EVP_KDF *kdf;
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+        must(kdf != NULL, "HKDF");
+        g_once_init_leave(&once, 1);
+    }
+    return kdf;
 }
 
 CvsSecret *
 cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size, gsize size)
 {
     g_autoptr(CvsSecret) okm = cvs_secret_new(size);
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
-    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(fetched_hkdf());
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hashes[hash].openssl_name,
                                          0),
@@ -136,7 +215,6 @@ cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size, 
     must(ctx != NULL, "an HKDF context");
     must(EVP_KDF_derive(ctx, cvs_secret_data(okm), size, params), "HKDF");
     EVP_KDF_CTX_free(ctx);
-    EVP_KDF_free(kdf);
     return g_steal_pointer(&okm);
 }
 

@@ -38,6 +38,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsHasher, cvs_hasher_free)
 void cvs_hmac(CvsHash hash, const void *key, gsize key_size, const void *data, gsize size,
               guint8 *mac);
 
+/* In parts. */
+typedef struct _CvsMac CvsMac;
+CvsMac *cvs_mac_new(CvsHash hash, const void *key, gsize key_size);
+void cvs_mac_update(CvsMac *self, const void *data, gsize size);
+/* Writes the MAC; what comes then is free() only. */
+void cvs_mac_finish(CvsMac *self, guint8 *mac);
+void cvs_mac_free(CvsMac *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsMac, cvs_mac_free)
+
 /* HKDF (RFC 5869) with an empty salt: size bytes from the input key material and the info. */
 CvsSecret *cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size,
                     gsize size);

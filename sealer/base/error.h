@@ -202,6 +202,8 @@ typedef enum {
     X(VTPM_NOT_BOUND, "VtpmNotBound", "nothing proves that the TPM lives in this TEE")             \
     X(STORE_KEY_MISSING, "StoreKeyMissing", "the key wants the store key, and there is none")      \
     X(STORE_KEY_UNFIT, "StoreKeyUnfit", "the file of the store key is not as it must be")          \
+    X(CHALLENGE_UNANSWERED, "ChallengeUnanswered",                                                 \
+      "the evidence does not answer the verifier's challenge")                                     \
     X(ATTESTATION_UNDER_WAY, "AttestationUnderWay",                                                \
       "TEE or host were asked and have not answered yet: try again")                               \
     X(EVENT_CHANGED, "EventChanged", "something else was measured in an event's place")            \
@@ -210,10 +212,14 @@ typedef enum {
     X(EVENT_ORDER, "EventOrder", "the same was measured, in another order")                        \
     X(EVENT_UNRECORDED, "EventUnrecorded", "something was measured of which no log has a record")  \
     X(LOG_UNEXPLAINED, "LogUnexplained", "the event log does not lead to the register's value")    \
+    X(LOGS_DIFFER, "LogsDiffer", "the logs of TPM and TD do not tell of the same boot")            \
+    X(LOG_CONTRADICTS, "LogContradicts",                                                           \
+      "the event log does not lead to a register of the firmware")                                 \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
       "the state to seal to does not say what the register will be")                               \
+    X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")                                   \
     X(DERIVED_KEY_UNAVAILABLE, "DerivedKeyUnavailable", "this machine derives no key for itself")  \
     X(DERIVED_KEY_DIFFERS, "DerivedKeyDiffers",                                                    \
       "this TEE derives another key than the one that was sealed with")                            \

@@ -257,3 +257,27 @@ cvs_json_set_bytes(json_t *object, const char *name, const void *data, gsize siz
 
     (void)json_object_set_new(object, name, json_string(text));
 }
+
+gboolean
+cvs_json_check_head(const json_t *object, const char *type, gint64 version, const char *what,
+                    GError **error)
+{
+    const char *seen = cvs_json_get_string(object, "type", what, error);
+    gint64 number = 0;
+
+    if (seen == NULL)
+        return FALSE;
+    if (!g_str_equal(seen, type)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: \"type\" is not \"%s\"", what,
+                    type);
+        return FALSE;
+    }
+    if (!cvs_json_get_int(object, "version", 1, G_MAXINT32, what, &number, error))
+        return FALSE;
+    if (number > version) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                    "%s: version %" G_GINT64_FORMAT " is newer than this program", what, number);
+        return FALSE;
+    }
+    return TRUE;
+}

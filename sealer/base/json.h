@@ -46,3 +46,7 @@ GBytes *cvs_json_get_bytes(const json_t *object, const char *name, gsize min, gs
                            const char *what, GError **error);
 /* Sets a base64url member. */
 void cvs_json_set_bytes(json_t *object, const char *name, const void *data, gsize size);
+/* Whether the object says that it is of this "type" and "version". BadFormat; a version above is
+ * NotSupported. */
+gboolean cvs_json_check_head(const json_t *object, const char *type, gint64 version,
+                             const char *what, GError **error);

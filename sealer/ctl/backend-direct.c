@@ -17,6 +17,7 @@ typedef struct {
     CvsBackend parent;
     char *vault;
     char *store_key_file;
+    gboolean require_store_key;
     gboolean test_roots;
     char *only_folder[2];
     const char *const *folders;
@@ -68,6 +69,7 @@ release_of(const Direct *direct)
         .profile_folders = direct->folders,
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .store_key_file = direct->store_key_file,
+        .require_store_key = direct->require_store_key,
         .attester = &direct->release_attester,
         .tee = direct->tee,
         .tee_paths = cvs_tee_source_paths(direct->tee),
@@ -383,6 +385,7 @@ cvs_backend_direct_new(const char *config_file, const char *tcti, const char *va
     direct->folders =
         policies ? (const char *const *)direct->only_folder : cvs_config_profile_folders();
     direct->tpm = cvs_tpm_new(tcti ? tcti : config->tcti);
+    direct->require_store_key = config->require_store_key;
     direct->test_roots = config->test_roots != NULL;
     start_attester(direct, config, snp, tdx);
     return &direct->parent;

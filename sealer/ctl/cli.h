@@ -52,6 +52,8 @@ extern const CvsCommand cvs_cmd_recover;
 extern const CvsCommand cvs_cmd_verify_report;
 extern const CvsCommand cvs_cmd_eventlog;
 extern const CvsCommand cvs_cmd_collateral;
+extern const CvsCommand cvs_cmd_measure;
 extern const CvsCommand cvs_cmd_report;
 extern const CvsCommand cvs_cmd_attest;
 extern const CvsCommand cvs_cmd_verify;
+extern const CvsCommand cvs_cmd_policy;

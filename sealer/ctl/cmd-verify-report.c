@@ -4,7 +4,6 @@
 #include "base/hex.h"
 #include "ctl/cli.h"
 #include "ctl/verify-input.h"
-#include "ctl/view-verdict.h"
 #include "tee/collateral-store.h"
 #include "tee/test-roots.h"
 
@@ -59,21 +58,6 @@ free_error(gpointer error)
     g_error_free(error);
 }
 
-/* Keeps the error of a file that is not what it should be, so that the others are still read and
- * the claims shown. FALSE: it is another error and ends the call. */
-static gboolean
-keep_malformed(Run *run, GError *found, GError **error)
-{
-    if (found->domain != CVS_ERROR ||
-        (found->code != CVS_ERROR_BAD_FORMAT && found->code != CVS_ERROR_TOO_LARGE &&
-         found->code != CVS_ERROR_NOT_SUPPORTED)) {
-        g_propagate_error(error, found);
-        return FALSE;
-    }
-    g_ptr_array_add(run->malformed, found);
-    return TRUE;
-}
-
 static gboolean
 usage(GError **error, const char *text)
 {
@@ -85,15 +69,14 @@ usage(GError **error, const char *text)
 static gboolean
 read_options(Run *run, guint8 report_data[static CVS_REPORT_DATA_SIZE], GError **error)
 {
-    run->input.at = g_get_real_time() / G_USEC_PER_SEC;
+    if (!cvs_verify_read_time(at_text, &run->input.at, error))
+        return FALSE;
     if (type_name) {
         run->asked = cvs_report_type_from_name(type_name);
         if (run->asked == CVS_REPORT_UNKNOWN)
             return usage(error, "--type: not snp, tdx, hcl or tdreport");
         run->input.type = run->asked;
     }
-    if (at_text && !cvs_verify_parse_time(at_text, &run->input.at))
-        return usage(error, "--at: not a time like 2026-11-24T13:45:00Z");
     if (report_data_text) {
         g_autoptr(GBytes) bytes = cvs_hex_decode(report_data_text, -1, NULL);
 
@@ -115,26 +98,8 @@ read_report(Run *run, const char *path, GBytes **ret_bytes, GError **error)
 
     if (input)
         *ret_bytes = cvs_report_decode(input, path, &found);
-    return found == NULL || keep_malformed(run, g_steal_pointer(&found), error);
-}
-
-typedef gboolean (*AddFunction)(CvsEvidence *evidence, const void *data, gsize size,
-                                const char *what, GError **error);
-
-static gboolean
-read_evidence(Run *run, char **files, AddFunction add, GError **error)
-{
-    for (guint i = 0; files && files[i]; i++) {
-        g_autoptr(GError) found = NULL;
-        g_autoptr(GBytes) bytes = cvs_file_read_path(files[i], CVS_COLLATERAL_MAX, &found);
-
-        if (bytes)
-            (void)add(run->evidence, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
-                      files[i], &found);
-        if (found && !keep_malformed(run, g_steal_pointer(&found), error))
-            return FALSE;
-    }
-    return TRUE;
+    return found == NULL ||
+           cvs_verify_keep_malformed(run->malformed, g_steal_pointer(&found), error);
 }
 
 static gboolean
@@ -154,7 +119,7 @@ read_roots(Run *run, GError **error)
             found->code = CVS_ERROR_INVALID_ARGUMENT;
         /* Asked for all the same, and the output has to say so. */
         certs = cvs_x509_certs_new();
-        if (!keep_malformed(run, g_steal_pointer(&found), error))
+        if (!cvs_verify_keep_malformed(run->malformed, g_steal_pointer(&found), error))
             return FALSE;
     }
     cvs_snp_roots_add_test(run->input.snp_roots, certs);
@@ -165,24 +130,15 @@ read_roots(Run *run, GError **error)
 static gboolean
 read_profile(Run *run, const CvsCli *cli, GError **error)
 {
-    CvsTeeRule *test_roots = NULL;
     g_autoptr(GError) found = NULL;
 
-    run->profile =
-        policy_name ? cvs_verify_load_profile(cli, policy_name, &found) : cvs_profile_strict_new();
+    run->profile = cvs_verify_read_profile(cli, policy_name, roots_dir, &found);
     if (run->profile == NULL) {
-        run->profile = cvs_profile_strict_new();
-        if (!keep_malformed(run, g_steal_pointer(&found), error))
+        run->profile = cvs_verify_read_profile(cli, NULL, roots_dir, NULL);
+        if (!cvs_verify_keep_malformed(run->malformed, g_steal_pointer(&found), error))
             return FALSE;
     }
-    test_roots = &run->profile->tee.rules[CVS_TEE_ALLOW_TEST_ROOTS];
-    if (policy_name)
-        run->input.grace = cvs_tee_rules_grace(&run->profile->tee);
-    /* Whoever names test roots on the command line allows them, unless his profile says no. */
-    if (roots_dir && !test_roots->given) {
-        test_roots->given = TRUE;
-        test_roots->number = 1;
-    }
+    run->input.grace = cvs_tee_rules_grace(&run->profile->tee);
     return TRUE;
 }
 
@@ -229,22 +185,6 @@ clear(Run *run)
 }
 
 static gboolean
-show(CvsCli *cli, const Run *run, const CvsVerdict *verdict, GError **error)
-{
-    const CvsView view = {&cli->out, run->input.at, NULL};
-    g_autofree char *text = NULL;
-    g_autoptr(json_t) json = NULL;
-
-    cli->exit_code = cvs_verdict_exit_code(verdict->kind);
-    if (cli->options.json) {
-        json = cvs_verdict_to_json(verdict);
-        return cvs_cli_print_json(cli, json, error);
-    }
-    text = cvs_view_verdict(&view, verdict, run->input.name);
-    return cvs_cli_print(cli, text, error);
-}
-
-static gboolean
 run(CvsCli *cli, char **words, GError **error)
 {
     guint8 report_data[CVS_REPORT_DATA_SIZE];
@@ -259,13 +199,15 @@ run(CvsCli *cli, char **words, GError **error)
     ok = read_options(&run, report_data, error) &&
          read_report(&run, words[0], &run.input.report, error) &&
          (quote_file == NULL || read_report(&run, quote_file, &run.input.quote, error)) &&
-         read_evidence(&run, certs_files, cvs_evidence_add, error) &&
-         read_evidence(&run, collateral_files, cvs_evidence_add, error) &&
-         read_evidence(&run, crl_files, cvs_evidence_add_crls, error) && read_roots(&run, error) &&
-         read_profile(&run, cli, error) && read_store(&run, error);
+         cvs_verify_read_files(run.evidence, certs_files, cvs_evidence_add, run.malformed, error) &&
+         cvs_verify_read_files(run.evidence, collateral_files, cvs_evidence_add, run.malformed,
+                               error) &&
+         cvs_verify_read_files(run.evidence, crl_files, cvs_evidence_add_crls, run.malformed,
+                               error) &&
+         read_roots(&run, error) && read_profile(&run, cli, error) && read_store(&run, error);
     if (ok)
         verdict = judge(&run, error);
-    ok = verdict && show(cli, &run, verdict, error);
+    ok = verdict && cvs_verify_show(cli, verdict, run.input.name, run.input.at, NULL, error);
     clear(&run);
     return ok;
 }

@@ -4,9 +4,10 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "ctl/cli.h"
+#include "ctl/new-file.h"
 #include "ctl/verify-input.h"
-#include "ctl/view-verdict.h"
-#include "tee/test-roots.h"
+
+#include <glib/gstdio.h>
 
 static char *nonce_text;
 static char *policy_name;
@@ -16,10 +17,16 @@ static char **crl_files;
 static char *store_dir;
 static char *roots_dir;
 static char *at_text;
+static char *make_file;
+static char *answer_file;
 
 static const GOptionEntry entries[] = {
     {"nonce", 0, 0, G_OPTION_ARG_STRING, &nonce_text,
      "What the machine was asked with; without it, old evidence is as good", "HEX"},
+    {"make-challenge", 0, 0, G_OPTION_ARG_FILENAME, &make_file,
+     "Make a challenge for its keys, and FILE.answer to be kept here", "FILE"},
+    {"challenge-answer", 0, 0, G_OPTION_ARG_FILENAME, &answer_file,
+     "It has to answer the challenge of which this was kept; removed when it does", "FILE"},
     {"policy", 0, 0, G_OPTION_ARG_FILENAME, &policy_name,
      "A profile; default: a strict one that is built in", "FILE|NAME"},
     {"certs", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &certs_files,
@@ -38,6 +45,7 @@ static const GOptionEntry entries[] = {
 typedef struct {
     CvsBundleInput input;
     CvsEvidenceBundle *bundle;
+    CvsChallengeRecord *challenge; /* of --challenge-answer */
     CvsProfile *profile;
 } Run;
 
@@ -51,9 +59,12 @@ usage(GError **error, const char *text)
 static gboolean
 read_options(Run *run, GError **error)
 {
-    run->input.at = g_get_real_time() / G_USEC_PER_SEC;
-    if (at_text && !cvs_verify_parse_time(at_text, &run->input.at))
-        return usage(error, "--at: not a time like 2026-11-24T13:45:00Z");
+    if (!cvs_verify_read_time(at_text, &run->input.at, error))
+        return FALSE;
+    if (make_file && answer_file)
+        return usage(error, "--make-challenge and --challenge-answer: one challenge at a time");
+    if (make_file && !cvs_new_file_check(make_file, "--make-challenge", error))
+        return FALSE;
     if (nonce_text == NULL)
         return TRUE;
     run->input.nonce = cvs_hex_decode(nonce_text, -1, NULL);
@@ -77,46 +88,12 @@ read_bundle(Run *run, GError **error)
     return run->bundle != NULL;
 }
 
-typedef gboolean (*AddFunction)(CvsEvidence *evidence, const void *data, gsize size,
-                                const char *what, GError **error);
-
-static gboolean
-read_evidence(Run *run, char **files, AddFunction add, GError **error)
-{
-    for (guint i = 0; files && files[i]; i++) {
-        g_autoptr(GBytes) bytes = cvs_file_read_path(files[i], CVS_COLLATERAL_MAX, error);
-
-        if (bytes == NULL || !add(run->input.evidence, g_bytes_get_data(bytes, NULL),
-                                  g_bytes_get_size(bytes), files[i], error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
-read_roots(Run *run, GError **error)
-{
-    g_autoptr(GPtrArray) certs = roots_dir ? cvs_test_roots_load(roots_dir, error) : NULL;
-
-    if (roots_dir && certs == NULL)
-        return FALSE;
-    if (certs) {
-        cvs_snp_roots_add_test(run->input.snp_roots, certs);
-        cvs_tdx_roots_add_test(run->input.tdx_roots, certs);
-    }
-    return TRUE;
-}
-
 static gboolean
 read_profile(Run *run, const CvsCli *cli, GError **error)
 {
-    run->profile =
-        policy_name ? cvs_verify_load_profile(cli, policy_name, error) : cvs_profile_strict_new();
+    run->profile = cvs_verify_read_profile(cli, policy_name, roots_dir, error);
     if (run->profile == NULL)
         return FALSE;
-    /* Whoever names test roots on the command line allows them, unless his profile says no. */
-    if (roots_dir)
-        cvs_tee_rules_allow_test_roots(&run->profile->tee);
     run->input.grace = cvs_tee_rules_grace(&run->profile->tee);
     return TRUE;
 }
@@ -131,21 +108,129 @@ open_store(Run *run, GError **error)
     return run->input.store != NULL;
 }
 
+/* What was kept of the challenge, whose nonce the evidence must have. */
 static gboolean
-show(CvsCli *cli, const Run *run, const CvsVerdict *verdict, GError **error)
+read_challenge(Run *run, GError **error)
 {
-    const CvsView view = {&cli->out, run->input.at, NULL};
+    g_autoptr(GBytes) bytes = NULL;
+
+    if (answer_file == NULL)
+        return TRUE;
+    bytes = cvs_file_read_path(answer_file, CVS_CHALLENGE_SIZE_MAX, error);
+    if (bytes == NULL)
+        return FALSE;
+    run->challenge =
+        cvs_challenge_record_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), error);
+    if (run->challenge == NULL) {
+        g_prefix_error(error, "%s: ", answer_file);
+        return FALSE;
+    }
+    if (run->input.nonce && !g_bytes_equal(run->input.nonce, run->challenge->nonce))
+        return usage(error, "--nonce: not that of the challenge, which brings its own");
+    if (run->input.nonce == NULL)
+        run->input.nonce = g_bytes_ref(run->challenge->nonce);
+    run->input.challenge = run->challenge;
+    return TRUE;
+}
+
+/* It is good once. Whoever comes second, with another evidence or at the same time, finds none. */
+static gboolean
+use_up_challenge(const CvsVerdict *verdict, GError **error)
+{
+    g_autofree char *folder = NULL;
+    g_autofree char *name = NULL;
+    CVS_AUTO_FD int dir = -1;
+
+    if (answer_file == NULL || verdict->kind != CVS_VERDICT_ACCEPTED)
+        return TRUE;
+    folder = g_path_get_dirname(answer_file);
+    name = g_path_get_basename(answer_file);
+    dir = cvs_dir_open(folder, FALSE, 0, error);
+    if (dir >= 0 && cvs_file_remove(dir, name, error))
+        return TRUE;
+    g_prefix_error(error, "the challenge is answered, but cannot be used up: ");
+    return FALSE;
+}
+
+/* Nothing is against the evidence, or only that its AK has answered no challenge yet. */
+static gboolean
+is_worth_a_challenge(const CvsVerdict *verdict)
+{
+    const GPtrArray *reasons = cvs_error_get_reasons(verdict->reasons);
+
+    for (guint i = 0; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        if (!g_str_equal(reason->code, CVS_REASON_AK_UNPROVEN))
+            return FALSE;
+    }
+    return verdict->kind != CVS_VERDICT_MALFORMED;
+}
+
+/* Both or none. What is kept comes first: without it the challenge is of no use. */
+static gboolean
+write_challenge(const CvsChallenge *challenge, const CvsChallengeRecord *record, const char *kept,
+                GError **error)
+{
+    g_autofree char *challenge_text = cvs_challenge_format(challenge);
+    g_autofree char *record_text = cvs_challenge_record_format(record);
+
+    if (!cvs_new_file_write(kept, record_text, 0600, error))
+        return FALSE;
+    if (cvs_new_file_write(make_file, challenge_text, 0644, error))
+        return TRUE;
+    (void)g_unlink(kept);
+    return FALSE;
+}
+
+static gboolean
+show_challenge(CvsCli *cli, const CvsVerdict *verdict, const char *kept, GError **error)
+{
+    g_autofree char *file = cvs_text_safe(make_file);
+    g_autofree char *record = cvs_text_safe(kept);
     g_autofree char *text = NULL;
     g_autoptr(json_t) json = NULL;
 
-    cli->exit_code = cvs_verdict_exit_code(verdict->kind);
     if (cli->options.json) {
-        json = cvs_verdict_to_json(verdict);
-        (void)json_object_set_new(json, "pcrs", cvs_pcr_values_to_json(&run->bundle->quote.values));
+        json = json_pack("{s:s, s:s, s:O}", "challenge", file, "answer", record, "claims",
+                         verdict->claims);
         return cvs_cli_print_json(cli, json, error);
     }
-    text = cvs_view_verdict(&view, verdict, run->input.name);
+    text = g_strdup_printf("There is a challenge in %s, and nothing is decided yet. The machine "
+                           "answers it with\n"
+                           "  cvmseal attest --challenge FILE --out EVIDENCE\n"
+                           "and that evidence is verified with\n"
+                           "  cvmseal verify EVIDENCE --challenge-answer %s\n",
+                           file, record);
     return cvs_cli_print(cli, text, error);
+}
+
+static gboolean
+make_challenge(CvsCli *cli, const Run *run, const CvsVerdict *verdict, GError **error)
+{
+    g_autofree char *kept = g_strconcat(make_file, ".answer", NULL);
+    g_autoptr(CvsChallenge) challenge = NULL;
+    g_autoptr(CvsChallengeRecord) record = NULL;
+
+    if (json_object_get(verdict->claims, "vtpm.ek_name") == NULL) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                            "nothing in the evidence vouches for an endorsement key, so that no "
+                            "challenge to one says anything");
+        return FALSE;
+    }
+    return cvs_challenge_make(run->bundle, &challenge, &record, error) &&
+           write_challenge(challenge, record, kept, error) &&
+           show_challenge(cli, verdict, kept, error);
+}
+
+static gboolean
+end(CvsCli *cli, const Run *run, const CvsVerdict *verdict, GError **error)
+{
+    if (make_file && is_worth_a_challenge(verdict))
+        return make_challenge(cli, run, verdict, error);
+    return use_up_challenge(verdict, error) &&
+           cvs_verify_show(cli, verdict, run->input.name, run->input.at,
+                           cvs_pcr_values_to_json(&run->bundle->quote.values), error);
 }
 
 static void
@@ -157,6 +242,7 @@ clear(Run *run)
     cvs_snp_roots_unref(run->input.snp_roots);
     cvs_tdx_roots_unref(run->input.tdx_roots);
     cvs_evidence_bundle_free(run->bundle);
+    cvs_challenge_record_free(run->challenge);
     g_clear_pointer(&run->profile, cvs_profile_unref);
 }
 
@@ -171,14 +257,16 @@ run(CvsCli *cli, char **words, GError **error)
     gboolean ok = FALSE;
 
     cli->doing = g_strdup("verify the evidence");
-    ok = read_options(&run, error) && read_bundle(&run, error) &&
-         read_evidence(&run, certs_files, cvs_evidence_add, error) &&
-         read_evidence(&run, collateral_files, cvs_evidence_add, error) &&
-         read_evidence(&run, crl_files, cvs_evidence_add_crls, error) && read_roots(&run, error) &&
+    ok = read_options(&run, error) && read_challenge(&run, error) && read_bundle(&run, error) &&
+         cvs_verify_read_files(run.input.evidence, certs_files, cvs_evidence_add, NULL, error) &&
+         cvs_verify_read_files(run.input.evidence, collateral_files, cvs_evidence_add, NULL,
+                               error) &&
+         cvs_verify_read_files(run.input.evidence, crl_files, cvs_evidence_add_crls, NULL, error) &&
+         cvs_verify_add_roots(roots_dir, run.input.snp_roots, run.input.tdx_roots, error) &&
          read_profile(&run, cli, error) && open_store(&run, error);
     if (ok)
         verdict = cvs_bundle_verdict_new(&run.input, run.profile, error);
-    ok = verdict && show(cli, &run, verdict, error);
+    ok = verdict && end(cli, &run, verdict, error);
     clear(&run);
     return ok;
 }
@@ -196,9 +284,16 @@ const CvsCommand cvs_cmd_verify = {
                 "TEE\nis needed here. Without --policy no SVSM and no paravisor is listed, and all "
                 "are refused.\n"
                 "\n"
-                "--json gives what verify-report gives, and \"pcrs\": the values quoted.\n"
+                "An attestation key for which only the guest vouches is refused until it has "
+                "answered a\nchallenge: --make-challenge here, \"cvmseal attest --challenge\" "
+                "there, "
+                "and here\n--challenge-answer.\n"
                 "\n"
-                "Exit codes: 0 accepted, 2 usage, 3 refused, 5 malformed.\n",
+                "--json gives what verify-report gives, and \"pcrs\": the values quoted; with\n"
+                "--make-challenge {\"challenge\", \"answer\", \"claims\"}.\n"
+                "\n"
+                "Exit codes: 0 accepted, or a challenge was made; 2 usage, 3 refused, 5 "
+                "malformed.\n",
             .entries = entries,
             .min_words = 1,
             .max_words = 1,

@@ -19,6 +19,7 @@ static const CvsCommand *const commands[] = {
     &cvs_cmd_list,       &cvs_cmd_show,    &cvs_cmd_explain,       &cvs_cmd_reseal,
     &cvs_cmd_remove,     &cvs_cmd_recover, &cvs_cmd_verify_report, &cvs_cmd_eventlog,
     &cvs_cmd_collateral, &cvs_cmd_report,  &cvs_cmd_attest,        &cvs_cmd_verify,
+    &cvs_cmd_measure,    &cvs_cmd_policy,
 };
 
 /* A file that is opened while a standard descriptor is closed would take its place, and a secret

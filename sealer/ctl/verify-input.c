@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ctl/verify-input.h"
+#include "ctl/view-verdict.h"
+#include "tee/test-roots.h"
 
 #include <string.h>
 
@@ -99,4 +101,93 @@ cvs_verify_load_profile(const CvsCli *cli, const char *policy_name, GError **err
         name[strlen(name) - strlen(".policy")] = '\0';
     return cvs_profile_parse(name, policy_name, g_bytes_get_data(bytes, NULL),
                              g_bytes_get_size(bytes), error);
+}
+
+gboolean
+cvs_verify_read_time(const char *text, gint64 *ret_time, GError **error)
+{
+    *ret_time = g_get_real_time() / G_USEC_PER_SEC;
+    if (text == NULL || cvs_verify_parse_time(text, ret_time))
+        return TRUE;
+    g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                        "--at: not a time like 2026-11-24T13:45:00Z");
+    return FALSE;
+}
+
+CvsProfile *
+cvs_verify_read_profile(const CvsCli *cli, const char *policy_name, const char *roots_dir,
+                        GError **error)
+{
+    CvsProfile *profile =
+        policy_name ? cvs_verify_load_profile(cli, policy_name, error) : cvs_profile_strict_new();
+
+    if (profile && roots_dir)
+        cvs_tee_rules_allow_test_roots(&profile->tee);
+    return profile;
+}
+
+gboolean
+cvs_verify_keep_malformed(GPtrArray *malformed, GError *found, GError **error)
+{
+    if (malformed == NULL || found->domain != CVS_ERROR ||
+        (found->code != CVS_ERROR_BAD_FORMAT && found->code != CVS_ERROR_TOO_LARGE &&
+         found->code != CVS_ERROR_NOT_SUPPORTED)) {
+        g_propagate_error(error, found);
+        return FALSE;
+    }
+    g_ptr_array_add(malformed, found);
+    return TRUE;
+}
+
+gboolean
+cvs_verify_read_files(CvsEvidence *evidence, char **files, CvsVerifyAddFunc add,
+                      GPtrArray *malformed, GError **error)
+{
+    for (guint i = 0; files && files[i]; i++) {
+        g_autoptr(GError) found = NULL;
+        g_autoptr(GBytes) bytes = cvs_file_read_path(files[i], CVS_COLLATERAL_MAX, &found);
+
+        if (bytes)
+            (void)add(evidence, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), files[i],
+                      &found);
+        if (found && !cvs_verify_keep_malformed(malformed, g_steal_pointer(&found), error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+cvs_verify_add_roots(const char *roots_dir, CvsSnpRoots *snp_roots, CvsTdxRoots *tdx_roots,
+                     GError **error)
+{
+    g_autoptr(GPtrArray) certs = NULL;
+
+    if (roots_dir == NULL)
+        return TRUE;
+    certs = cvs_test_roots_load(roots_dir, error);
+    if (certs == NULL)
+        return FALSE;
+    cvs_snp_roots_add_test(snp_roots, certs);
+    cvs_tdx_roots_add_test(tdx_roots, certs);
+    return TRUE;
+}
+
+gboolean
+cvs_verify_show(CvsCli *cli, const CvsVerdict *verdict, const char *name, gint64 at, json_t *pcrs,
+                GError **error)
+{
+    const CvsView view = {&cli->out, at, NULL};
+    g_autoptr(json_t) values = pcrs;
+    g_autofree char *text = NULL;
+    g_autoptr(json_t) json = NULL;
+
+    cli->exit_code = cvs_verdict_exit_code(verdict->kind);
+    if (cli->options.json) {
+        json = cvs_verdict_to_json(verdict);
+        if (values)
+            (void)json_object_set(json, "pcrs", values);
+        return cvs_cli_print_json(cli, json, error);
+    }
+    text = cvs_view_verdict(&view, verdict, name);
+    return cvs_cli_print(cli, text, error);
 }

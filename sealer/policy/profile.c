@@ -264,7 +264,7 @@ set_error_at(GError **error, const Scan *scan, guint line, const char *format, .
 static gboolean
 scan_group(Scan *scan, const char *name, GError **error)
 {
-    g_autofree char *quoted = cvs_value_quote(name);
+    g_autofree char *quoted = NULL;
 
     for (guint i = 0; i < N_GROUPS; i++) {
         if (!g_str_equal(name, group_name(i)))
@@ -279,6 +279,7 @@ scan_group(Scan *scan, const char *name, GError **error)
         scan->profile->tee.present |= i >= N_OWN_GROUPS;
         return TRUE;
     }
+    quoted = cvs_value_quote(name);
     set_error_at(error, scan, scan->line,
                  "unknown group %s; there are [Profile], [Registers], [Secrets], [TEE], [SNP], "
                  "[TDX] and [Collateral]",
@@ -290,10 +291,13 @@ scan_group(Scan *scan, const char *name, GError **error)
 static char *
 unescape(const char *raw, GError **error)
 {
-    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GKeyFile) file = NULL;
     g_autoptr(GError) local = NULL;
     g_autofree char *value = NULL;
 
+    if (strchr(raw, '\\') == NULL)
+        return g_strdup(raw);
+    file = g_key_file_new();
     g_key_file_set_value(file, "g", "k", raw);
     value = g_key_file_get_string(file, "g", "k", &local);
     /* With an error it can still give a string. */
@@ -307,11 +311,12 @@ unescape(const char *raw, GError **error)
 static gboolean
 scan_key(Scan *scan, const char *name, const char *raw, GError **error)
 {
-    g_autofree char *quoted = cvs_value_quote(name);
+    g_autofree char *quoted = NULL;
     g_autofree char *value = NULL;
     g_autoptr(GError) local = NULL;
 
     if (scan->group == N_GROUPS) {
+        quoted = cvs_value_quote(name);
         set_error_at(error, scan, scan->line, "the key %s stands before the first group", quoted);
         return FALSE;
     }
@@ -331,6 +336,7 @@ scan_key(Scan *scan, const char *name, const char *raw, GError **error)
         }
         return TRUE;
     }
+    quoted = cvs_value_quote(name);
     set_error_at(error, scan, scan->line, "unknown key %s in the group [%s]", quoted,
                  group_name(scan->group));
     return FALSE;
@@ -429,8 +435,8 @@ CvsProfile *
 cvs_profile_parse(const char *name, const char *file, const void *data, gsize size, GError **error)
 {
     g_autoptr(CvsProfile) profile = profile_new(name);
-    g_auto(GStrv) lines = NULL;
     g_autofree char *text = NULL;
+    char *line = NULL;
     const char *end;
     Scan scan = {.profile = profile, .file = file, .group = N_GROUPS};
 
@@ -452,11 +458,16 @@ cvs_profile_parse(const char *name, const char *file, const void *data, gsize si
     }
 
     text = g_strndup(data, size);
-    lines = g_strsplit(text, "\n", -1);
-    for (guint i = 0; lines[i]; i++) {
-        scan.line = i + 1;
-        if (!scan_line(&scan, lines[i], error))
+    line = text;
+    while (line) {
+        char *next = strchr(line, '\n');
+
+        if (next)
+            *next++ = '\0';
+        scan.line++;
+        if (!scan_line(&scan, line, error))
             return NULL;
+        line = next;
     }
     if (!check_whole(&scan, error))
         return NULL;

@@ -385,3 +385,83 @@ cvs_tee_rules_grace(const CvsTeeRules *rules)
 
     return rule->given ? (gint64)rule->number : GRACE_DEFAULT;
 }
+
+static char *
+format_levels(const CvsTeeRule *rule)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < CVS_TEE_N_LEVELS; i++) {
+        if (rule->levels[i] >= 0)
+            g_string_append_printf(text, "%s%s:%d", text->len > 0 ? " " : "", level_names[i],
+                                   rule->levels[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *
+format_date(guint64 seconds)
+{
+    g_autoptr(GDateTime) date = g_date_time_new_from_unix_utc((gint64)seconds);
+
+    return g_date_time_format(date, "%Y-%m-%d");
+}
+
+char *
+cvs_tee_rules_format(const CvsTeeRules *rules, CvsTeeKey key)
+{
+    const CvsTeeRule *rule = &rules->rules[key];
+
+    if (!rule->given)
+        return NULL;
+    switch (keys[key].form) {
+    case BOOLEAN:
+        return g_strdup(rule->number ? "yes" : "no");
+    case PRESENCE:
+        return g_strdup(rule->number ? "required" : "optional");
+    case LEVELS:
+    case LEVELS_FMC:
+        return format_levels(rule);
+    case VERSION:
+        return g_strdup_printf("%u.%u.%u", (guint)(rule->number >> 16),
+                               (guint)(rule->number >> 8) & 0xff, (guint)rule->number & 0xff);
+    case NUMBER:
+        return g_strdup_printf("%" G_GUINT64_FORMAT, rule->number);
+    case MASK:
+        return g_strdup_printf("0x%" G_GINT64_MODIFIER "x", rule->number);
+    case DATE:
+        return format_date(rule->number);
+    case SPAN:
+        return rule->number > 0 && rule->number % 86400 == 0
+                   ? g_strdup_printf("%" G_GUINT64_FORMAT "d", rule->number / 86400)
+                   : g_strdup_printf("%" G_GUINT64_FORMAT "s", rule->number);
+    default:
+        return rule->list ? g_strjoinv(" ", rule->list) : g_strdup("any");
+    }
+}
+
+const char *
+cvs_tee_key_default(CvsTeeKey key)
+{
+    switch (key) {
+    case CVS_TEE_TYPES:
+        return "snp tdx";
+    case CVS_TEE_ALLOW_DEBUG:
+    case CVS_TEE_ALLOW_MIGRATION:
+    case CVS_TEE_ALLOW_TEST_ROOTS:
+    case CVS_TEE_ALLOW_ASSERTED_AK:
+        return "no";
+    case CVS_TEE_TCB_STATUS:
+        return "UpToDate";
+    case CVS_TEE_CRL:
+        return "optional";
+    case CVS_TEE_GRACE:
+        return "30d";
+    case CVS_TEE_VTPM_KINDS:
+        return "svsm azure vtpm-td";
+    case CVS_TEE_MAX_AGE:
+        return "0s";
+    default:
+        return NULL;
+    }
+}

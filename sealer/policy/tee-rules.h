@@ -113,6 +113,10 @@ const char *cvs_tee_level_name(CvsTeeLevel level);
 
 /* Reads the value of a key. BadFormat saying what is wrong with it. */
 gboolean cvs_tee_rules_parse(CvsTeeRules *rules, CvsTeeKey key, const char *value, GError **error);
+/* The value of a key as it would be written; NULL: the key is not given. */
+char *cvs_tee_rules_format(const CvsTeeRules *rules, CvsTeeKey key);
+/* What holds where the key is not given; NULL: nothing, it is not judged. */
+const char *cvs_tee_key_default(CvsTeeKey key);
 /* Types= names this type; without the key, snp and tdx are taken. */
 gboolean cvs_tee_rules_take_type(const CvsTeeRules *rules, const char *type);
 /* For whoever names test roots himself, on a command line: they are taken, unless the profile has

@@ -29,6 +29,8 @@ not_attested(const GError *cause)
 
     cvs_error_add_reason(error, CVS_REASON_NOT_ATTESTED, NULL, NULL, "%s", cause->message);
     cvs_error_add_reasons_of(error, cause);
+    if (code == CVS_ERROR_BAD_FORMAT && cvs_error_get_reasons(error)->len == 1)
+        cvs_error_add_reason(error, CVS_REASON_MALFORMED, NULL, NULL, "%s", cause->message);
     return error;
 }
 

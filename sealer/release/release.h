@@ -37,6 +37,9 @@ typedef struct {
     gboolean spares_tries;
     const char *store_key_file; /* vault/store-key.h: its bytes are a factor of each key that
                                  * is sealed while it is there; NULL: there is none */
+    /* A key without that factor is neither sealed nor released: whoever has the TPM could have made
+     * it, and put it in the place of another. */
+    gboolean require_store_key;
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
     CvsTeeSource *tee; /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */

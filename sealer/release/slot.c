@@ -150,7 +150,8 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
 
     made.slot = g_new0(CvsTpm2Slot, 1);
     made.slot->policy = make_policy(request, &pcrs);
-    if (!load_store_key(release, request->needs_store_key, &made.store_key, error))
+    if (!load_store_key(release, request->needs_store_key || release->require_store_key,
+                        &made.store_key, error))
         return FALSE;
     made.slot->factors = CVS_FACTOR_TPM2 | (made.store_key ? CVS_FACTOR_STORE_KEY : 0);
     if (request->derived_key && !make_tee_key(release, &made, error))
@@ -231,13 +232,33 @@ check_tries(const CvsRelease *release, GError **error)
     return FALSE;
 }
 
+/* What the slot needs of it, or NULL. */
+static gboolean
+take_store_key(const CvsRelease *release, const CvsTpm2Slot *slot, CvsSecret **ret_key,
+               GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    if (slot->factors & CVS_FACTOR_STORE_KEY)
+        return load_store_key(release, TRUE, ret_key, error);
+    *ret_key = NULL;
+    if (!release->require_store_key)
+        return TRUE;
+    refusal =
+        g_error_new_literal(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                            "the key was sealed without the store key, which RequireStoreKey= "
+                            "wants: anybody with access to the TPM can have sealed it");
+    cvs_error_add_reason(refusal, CVS_REASON_STORE_KEY_MISSING, NULL, NULL, "%s", refusal->message);
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return FALSE;
+}
+
 gboolean
 cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error)
 {
     g_autoptr(CvsSecret) store_key = NULL;
 
-    return (slot->factors & CVS_FACTOR_STORE_KEY) == 0 ||
-           load_store_key(release, TRUE, &store_key, error);
+    return take_store_key(release, slot, &store_key, error);
 }
 
 static gboolean
@@ -273,7 +294,7 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
 
     if ((tpm2->factors & CVS_FACTOR_TEE_KEY) && !check_has_tee(release, error))
         return FALSE;
-    if ((tpm2->factors & CVS_FACTOR_STORE_KEY) && !load_store_key(release, TRUE, &store_key, error))
+    if (!take_store_key(release, tpm2, &store_key, error))
         return FALSE;
     if (needs_pin && pin == NULL) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED, "the key %s wants a PIN",

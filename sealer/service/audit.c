@@ -4,6 +4,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -130,7 +131,8 @@ cvs_audit_write(CvsAudit *audit, const CvsAuditRecord *record)
 
     if (sent != (gssize)out->len) {
         message = sentence(record);
-        g_printerr("audit: %s\n", message);
+        /* All of it is ASCII: nothing to convert for anybody's locale. */
+        fprintf(stderr, "audit: %s\n", message);
     }
     g_string_free(out, TRUE);
 }

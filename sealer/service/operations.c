@@ -38,6 +38,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .lock_timeout_ms = LOCK_TIMEOUT_MS,
         .spares_tries = op->uid != 0,
         .store_key_file = op->config->store_key_file,
+        .require_store_key = op->config->require_store_key,
         .attester = op->attester,
         .tee = op->tee,
         .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,

@@ -88,9 +88,12 @@ answer_with_secret(Request *request)
                                                             g_variant_new("(h)", 0), fds);
 }
 
+/* In the main loop, or in the worker if that did what it was to do: it spares the answer a way
+ * through another thread. The place is given up first: whoever has the answer may call again. */
 static void
-finish(Request *request)
+answer(Request *request)
 {
+    g_clear_pointer(&request->place, cvs_place_unref);
     if (request->op.error == NULL && request->op.released)
         answer_with_secret(request);
     if (request->invocation) {
@@ -102,6 +105,12 @@ finish(Request *request)
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);
     }
+}
+
+static void
+finish(Request *request)
+{
+    answer(request);
     request_free(request);
 }
 
@@ -119,6 +128,8 @@ run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
     Request *request = data;
 
     request->method->run(tpm, store, &request->op);
+    if (request->op.error == NULL)
+        answer(request);
 }
 
 static void on_worked(gpointer data);
@@ -174,6 +185,10 @@ on_worked(gpointer data)
     Request *request = data;
     CvsService *service = request->service;
 
+    if (request->invocation == NULL) {
+        request_free(request);
+        return;
+    }
     if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY) ||
         service->stopping) {
         finish(request);

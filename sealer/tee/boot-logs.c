@@ -11,7 +11,7 @@ cvs_boot_logs_free(CvsBootLogs *logs)
         return;
     g_clear_pointer(&logs->tpm, cvs_event_log_free);
     g_clear_pointer(&logs->cc, cvs_event_log_free);
-    g_ptr_array_unref(logs->measured);
+    g_clear_pointer(&logs->measured, g_ptr_array_unref);
     g_free(logs);
 }
 
@@ -40,6 +40,8 @@ cvs_boot_logs_read(const CvsTeePaths *paths)
 
     if (tpm)
         logs->tpm = cvs_event_log_parse(tpm, CVS_EVENT_LOG_AUTO, NULL);
+    if (logs->tpm && cvs_event_log_format(logs->tpm) == CVS_EVENT_LOG_CC)
+        g_clear_pointer(&logs->tpm, cvs_event_log_free);
     if (cc && type == CVS_CC_TDX)
         logs->cc = cvs_event_log_parse(cc, CVS_EVENT_LOG_CC, NULL);
     logs->measured = g_ptr_array_new_with_free_func((GDestroyNotify)cvs_measured_free);

@@ -4,6 +4,9 @@
 #include "base/hex.h"
 #include "base/reader.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <string.h>
 
 #define HARDWARE_OFFSET 32
@@ -274,4 +277,29 @@ const char *
 cvs_hcl_report_get_string(const CvsHclReport *report, const char *name)
 {
     return json_string_value(vm_configuration(report, name));
+}
+
+EVP_PKEY *
+cvs_hcl_key_to_pkey(const CvsHclKey *hcl_key, GError **error)
+{
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    BIGNUM *modulus =
+        BN_bin2bn(g_bytes_get_data(hcl_key->n, NULL), (int)g_bytes_get_size(hcl_key->n), NULL);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (build && modulus && context &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) &&
+        OSSL_PARAM_BLD_push_ulong(build, OSSL_PKEY_PARAM_RSA_E, 65537))
+        params = OSSL_PARAM_BLD_to_param(build);
+    if (params == NULL || EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
+                            "OpenSSL does not take the paravisor's key");
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(build);
+    EVP_PKEY_CTX_free(context);
+    BN_free(modulus);
+    return key;
 }

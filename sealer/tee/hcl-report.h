@@ -18,6 +18,7 @@
 #include "tee/tdreport.h"
 
 #include <glib.h>
+#include <openssl/evp.h>
 
 #define CVS_HCL_REPORT_MAX (64 * 1024)
 #define CVS_HCL_SNP_REPORT_SIZE 1184
@@ -69,3 +70,5 @@ void cvs_hcl_report_check_binding(const CvsHclReport *report, GError *refusal);
 gboolean cvs_hcl_report_get_bool(const CvsHclReport *report, const char *name, gboolean *ret_value);
 /* A string of vm-configuration ("vmUniqueId"), borrowed; NULL if it is not there. */
 const char *cvs_hcl_report_get_string(const CvsHclReport *report, const char *name);
+/* A key that is named. Failed. */
+EVP_PKEY *cvs_hcl_key_to_pkey(const CvsHclKey *hcl_key, GError **error);

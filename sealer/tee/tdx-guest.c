@@ -23,6 +23,7 @@ gboolean
 cvs_tdx_guest_get_report(const char *device, const guint8 report_data[static 64],
                          GBytes **ret_bytes, CvsTdReport *ret_report, GError **error)
 {
+    static const char no_report[] = "the TDX module gave no TDREPORT";
     CVS_AUTO_FD int fd = -1;
     ReportCall call = {0};
     CvsTdReport report;
@@ -40,8 +41,9 @@ cvs_tdx_guest_get_report(const char *device, const guint8 report_data[static 64]
     while (ioctl(fd, GET_REPORT0, &call) < 0) {
         if (errno == EINTR)
             continue;
-        cvs_error_set_errno(error, CVS_ERROR_ATTESTATION_FAILED, errno,
-                            "the TDX module gave no TDREPORT");
+        cvs_error_set_errno(error, CVS_ERROR_ATTESTATION_FAILED, errno, "%s", no_report);
+        if (error)
+            cvs_error_add_reason(*error, CVS_REASON_NO_REPORT, NULL, NULL, "%s", no_report);
         return FALSE;
     }
     if (!cvs_tdreport_parse(call.report, sizeof call.report, &report, error) ||

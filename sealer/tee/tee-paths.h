@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where Linux has what it has of a TEE, and we what belongs to it. All of it can be elsewhere, by the
- * configuration. */
+/* Where Linux has what it has of a TEE, and we what belongs to it. All of it can be elsewhere, by
+ * the configuration. */
 
 #include "base/daemon-config.h"
 

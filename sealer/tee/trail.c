@@ -72,7 +72,7 @@ cvs_trail_new_from_log(const CvsEventLog *log, CvsHash bank, guint reg)
 
         if (event->reg != (int)reg)
             continue;
-        if (event->digest[bank] == NULL)
+        if (event->digest[bank] == NULL || cvs_trail_size(trail) == CVS_TRAIL_STEPS_MAX)
             return NULL;
         text = cvs_event_describe(event);
         cvs_trail_add(trail, event->type, event->digest[bank], text);

@@ -14,7 +14,7 @@
 
 /* The type of a step that is of no firmware's log. */
 #define CVS_EV_MEASURED 0xffffffffu
-#define CVS_TRAIL_STEPS_MAX 65536
+#define CVS_TRAIL_STEPS_MAX 8192 /* GRUB makes hundreds */
 #define CVS_TRAIL_TEXT_MAX 120 /* bytes of a step's text in a record */
 
 typedef struct {
@@ -43,7 +43,7 @@ const CvsStep *cvs_trail_step(const CvsTrail *trail, guint number);
 void cvs_trail_cut(CvsTrail *trail, guint count);
 
 /* What a log has of a register: a PCR, of a CC log an RTMR. NULL if a record of it has no digest in
- * the bank: it cannot be followed. */
+ * the bank, or there are more than CVS_TRAIL_STEPS_MAX: it cannot be followed. */
 CvsTrail *cvs_trail_new_from_log(const CvsEventLog *log, CvsHash bank, guint reg);
 
 /* After how many steps the register has this value, the last time; 0 where it is the value it

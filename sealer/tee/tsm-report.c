@@ -242,6 +242,9 @@ read_blob(CvsTsmFolder *folder, const char *name, gsize max, const CvsTsmInfo *i
             explain_sev(errnum, request, privlevel, error);
         else
             explain_tdx(errnum, error);
+        if (error && cvs_error_get_reasons(*error)->len == 0)
+            cvs_error_add_reason(*error, CVS_REASON_NO_REPORT, g_strerror(errnum), NULL,
+                                 "asked for a report, the kernel answers: %s", g_strerror(errnum));
         return NULL;
     }
 }

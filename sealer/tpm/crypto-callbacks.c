@@ -18,9 +18,8 @@
 
 #define FIELD_MAX 66 /* bytes of a coordinate on the largest curve, P-521 */
 
-/* What OpenSSL can prepare once. The HMAC contexts have their hash but no key. */
+/* What OpenSSL can prepare once. */
 typedef struct {
-    EVP_MAC_CTX *hmac[CVS_SHA512 + 1];
     EVP_CIPHER *aes_128_cfb;
     EVP_CIPHER *aes_256_cfb;
 } Prepared;
@@ -35,20 +34,6 @@ needed(void *pointer, const char *what)
     return pointer;
 }
 
-static EVP_MAC_CTX *
-prepare_hmac(EVP_MAC *mac, CvsHash hash)
-{
-    EVP_MAC_CTX *ctx = needed(EVP_MAC_CTX_new(mac), "HMAC");
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)cvs_hash_name(hash), 0),
-        OSSL_PARAM_construct_end(),
-    };
-
-    if (EVP_MAC_CTX_set_params(ctx, params) <= 0)
-        g_error("OpenSSL has no HMAC with %s", cvs_hash_name(hash));
-    return ctx;
-}
-
 static const Prepared *
 prepared(void)
 {
@@ -56,11 +41,6 @@ prepared(void)
     static gsize once;
 
     if (g_once_init_enter(&once)) {
-        EVP_MAC *mac = needed(EVP_MAC_fetch(NULL, "HMAC", NULL), "HMAC");
-
-        for (guint hash = CVS_SHA1; hash <= CVS_SHA512; hash++)
-            all.hmac[hash] = prepare_hmac(mac, (CvsHash)hash);
-        EVP_MAC_free(mac);
         all.aes_128_cfb = needed(EVP_CIPHER_fetch(NULL, "AES-128-CFB", NULL), "AES-128-CFB");
         all.aes_256_cfb = needed(EVP_CIPHER_fetch(NULL, "AES-256-CFB", NULL), "AES-256-CFB");
         g_once_init_leave(&once, 1);
@@ -72,7 +52,7 @@ prepared(void)
 typedef struct {
     CvsHash hash;
     CvsHasher *hasher; /* of a hash */
-    EVP_MAC_CTX *mac;  /* of an HMAC */
+    CvsMac *mac;       /* of an HMAC */
 } Context;
 
 static Context *
@@ -89,7 +69,7 @@ context_abort(ESYS_CRYPTO_CONTEXT_BLOB **blob, void *userdata)
     if (context == NULL)
         return;
     g_clear_pointer(&context->hasher, cvs_hasher_free);
-    EVP_MAC_CTX_free(context->mac);
+    g_clear_pointer(&context->mac, cvs_mac_free);
     g_free(context);
     *blob = NULL;
 }
@@ -141,41 +121,28 @@ hmac_start(ESYS_CRYPTO_CONTEXT_BLOB **blob, TPM2_ALG_ID alg, const uint8_t *key,
            void *userdata)
 {
     TSS2_RC rc = context_new(blob, alg);
-    Context *context = NULL;
 
-    if (rc != TSS2_RC_SUCCESS)
-        return rc;
-    context = context_cast(*blob);
-    context->mac = EVP_MAC_CTX_dup(prepared()->hmac[context->hash]);
-    /* To OpenSSL no key at all means the key of before. */
-    if (context->mac == NULL ||
-        EVP_MAC_init(context->mac, size > 0 ? key : (const guint8 *)"", size, NULL) <= 0) {
-        context_abort(blob, NULL);
-        return TSS2_ESYS_RC_GENERAL_FAILURE;
-    }
-    return TSS2_RC_SUCCESS;
+    if (rc == TSS2_RC_SUCCESS)
+        context_cast(*blob)->mac = cvs_mac_new(context_cast(*blob)->hash, key, size);
+    return rc;
 }
 
 static TSS2_RC
 hmac_update(ESYS_CRYPTO_CONTEXT_BLOB *blob, const uint8_t *data, size_t size, void *userdata)
 {
-    return EVP_MAC_update(context_cast(blob)->mac, data, size) > 0 ? TSS2_RC_SUCCESS
-                                                                   : TSS2_ESYS_RC_GENERAL_FAILURE;
+    cvs_mac_update(context_cast(blob)->mac, data, size);
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC
 hmac_finish(ESYS_CRYPTO_CONTEXT_BLOB **blob, uint8_t *digest, size_t *size, void *userdata)
 {
     Context *context = context_cast(*blob);
-    gsize expected = cvs_hash_size(context->hash), written = 0;
-    TSS2_RC rc = TSS2_RC_SUCCESS;
 
-    if (EVP_MAC_final(context->mac, digest, &written, expected) <= 0 || written != expected)
-        rc = TSS2_ESYS_RC_GENERAL_FAILURE;
-    else
-        *size = written;
+    cvs_mac_finish(context->mac, digest);
+    *size = cvs_hash_size(context->hash);
     context_abort(blob, NULL);
-    return rc;
+    return TSS2_RC_SUCCESS;
 }
 
 static TSS2_RC

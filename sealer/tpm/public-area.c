@@ -327,3 +327,22 @@ cvs_name_qualify(const void *parent, gsize parent_size, const CvsPublicArea *are
     cvs_hasher_update(hasher, area->name.bytes, area->name.size);
     set_name(ret_qualified, area->name_alg, hasher);
 }
+
+gboolean
+cvs_name_from_json(const json_t *object, const char *name, const char *what, CvsName *ret_name,
+                   GError **error)
+{
+    g_autoptr(GBytes) bytes = cvs_json_get_bytes(object, name, 3, CVS_NAME_MAX, what, error);
+
+    if (bytes == NULL)
+        return FALSE;
+    ret_name->size = g_bytes_get_size(bytes);
+    memcpy(ret_name->bytes, g_bytes_get_data(bytes, NULL), ret_name->size);
+    return TRUE;
+}
+
+gboolean
+cvs_name_equal(const CvsName *a, const CvsName *b)
+{
+    return a->size > 0 && a->size == b->size && cvs_equal_bytes(a->bytes, b->bytes, a->size);
+}

@@ -6,6 +6,7 @@
  * without a TPM, so that it also runs where there is none. */
 
 #include "base/digest.h"
+#include "base/json.h"
 #include "base/reader.h"
 
 #include <glib.h>
@@ -18,6 +19,12 @@ typedef struct {
     guint8 bytes[CVS_NAME_MAX];
     gsize size; /* 0: none */
 } CvsName;
+
+/* A base64url member that is a Name. BadFormat. */
+gboolean cvs_name_from_json(const json_t *object, const char *name, const char *what,
+                            CvsName *ret_name, GError **error);
+/* The same and not empty. */
+gboolean cvs_name_equal(const CvsName *a, const CvsName *b);
 
 typedef struct {
     GBytes *bytes;       /* the TPMT_PUBLIC itself */

@@ -190,6 +190,8 @@ open_session(CvsTpm *tpm, Unsealing *unsealing, GError **error)
     gboolean with_pin = unsealing->pin != NULL;
 
     unsealing->encryption = ESYS_TR_NONE;
+    if (!with_pin)
+        cvs_session_not_needed(tpm, CVS_SESSION_HMAC);
     unsealing->session = cvs_session_open_policy(
         tpm, with_pin, cvs_policy_sends_auth_value(unsealing->policy), &local);
     if (unsealing->session != ESYS_TR_NONE && with_pin) {

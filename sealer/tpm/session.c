@@ -97,7 +97,17 @@ cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **e
         }
         return ESYS_TR_NONE;
     }
+    tpm->sessions[kind].spare = FALSE;
     return tpm->sessions[kind].tr;
+}
+
+void
+cvs_session_not_needed(CvsTpm *tpm, CvsSessionKind kind)
+{
+    if (tpm->sessions[kind].spare)
+        cvs_session_flush(tpm, kind);
+    else
+        tpm->sessions[kind].spare = tpm->sessions[kind].tr != ESYS_TR_NONE;
 }
 
 gboolean

@@ -18,6 +18,11 @@ ESYS_TR cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GE
 gboolean cvs_session_start(CvsTpm *tpm, CvsSessionKind kind, ESYS_TR key, ESYS_TR *ret_session,
                            GError **error);
 
+/* What comes now goes without this session, whether it is open or not. The second time in a row it
+ * is flushed: behind a resource manager it is loaded and saved around each command of the other,
+ * and to start one again is dearer than a few of these. */
+void cvs_session_not_needed(CvsTpm *tpm, CvsSessionKind kind);
+
 /* Makes sure that an open session works, at the cost of one command the first time. A PIN in a
  * session whose start was changed on its way would count as a wrong one. */
 gboolean cvs_session_prove(CvsTpm *tpm, CvsSessionKind kind, GError **error);

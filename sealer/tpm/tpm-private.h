@@ -23,6 +23,7 @@ typedef struct {
      * the TPM only until its policy is reset. */
     gboolean auth_value;
     gboolean with_pin; /* policy session: what it was opened for last */
+    gboolean spare;    /* HMAC session: what was done since it was opened last had no use for it */
 } CvsSession;
 
 struct _CvsTpm {

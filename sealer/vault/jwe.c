@@ -2,6 +2,7 @@
 #include "vault/jwe.h"
 #include "base/error.h"
 #include "base/hex.h"
+#include "vault/jwe-cipher.h"
 #include "vault/jwe-scan.h"
 #include "vault/key-file.h"
 #include "vault/slot-mac.h"
@@ -336,29 +337,12 @@ cvs_jwe_encrypt(const json_t *header, const CvsSecret *cek, const CvsSecret *pla
 CvsSecret *
 cvs_jwe_decrypt(const CvsJwe *jwe, const CvsSecret *cek, GError **error)
 {
-    g_autoptr(json_t) key = jwk_new(cek, ENC);
-    g_autoptr(json_t) json = json_pack("{s:s}", "protected", jwe->protected_text);
-    gsize size = g_bytes_get_size(jwe->ciphertext), written = size;
-    g_autoptr(CvsSecret) plaintext = cvs_secret_new(size);
-    gboolean done = FALSE;
+    CvsSecret *plaintext = cvs_jwe_cipher_decrypt(jwe, cek);
 
-    cvs_json_set_bytes(json, "iv", jwe->iv, sizeof jwe->iv);
-    cvs_json_set_bytes(json, "tag", jwe->tag, sizeof jwe->tag);
-    {
-        /* Straight into the secret: jose_io_malloc() would leave copies where it was moved. */
-        jose_io_auto_t *out = jose_io_buffer(NULL, cvs_secret_data(plaintext), &written);
-        jose_io_auto_t *in = jose_jwe_dec_cek_io(NULL, json, key, out);
-
-        done = out != NULL && in != NULL &&
-               in->feed(in, g_bytes_get_data(jwe->ciphertext, NULL), size) && in->done(in);
-    }
-    if (!done || written != size) {
-        ERR_clear_error();
+    if (plaintext == NULL)
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
                             WHAT ": the ciphertext or the header was changed or damaged");
-        return NULL;
-    }
-    return g_steal_pointer(&plaintext);
+    return plaintext;
 }
 
 static CvsJweRecipient *
@@ -376,8 +360,11 @@ wrap(const CvsJwe *jwe, json_t *recipient, const json_t *key, const CvsSecret *c
     /* Read as a file's would be, and then it is known what the MAC is over. */
     cvs_json_set_bytes(json_object_get(recipient, "header"), "mac", no_mac, sizeof no_mac);
     made = parse_recipient(recipient, "new recipient", error);
-    if (made != NULL)
-        cvs_slot_mac(jwe, made, cek, made->mac);
+    if (made != NULL) {
+        g_autoptr(CvsSecret) mac_key = cvs_slot_mac_key(jwe, cek);
+
+        cvs_slot_mac(made, mac_key, made->mac);
+    }
     return made;
 }
 
@@ -413,13 +400,12 @@ cvs_jwe_wrap_password(const CvsJwe *jwe, const CvsSecret *password, const CvsSec
     return wrap(jwe, recipient, key, cek, error);
 }
 
-CvsSecret *
-cvs_jwe_unwrap(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *secret)
+static CvsSecret *
+unwrap_by_password(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *password)
 {
     g_autoptr(json_t) json = json_pack("{s:s}", "protected", jwe->protected_text);
     g_autoptr(json_t) one = recipient_to_json(recipient);
-    g_autoptr(json_t) key =
-        recipient->slot != NULL ? jwk_new(secret, CVS_JWE_ALG_KEK) : password_to_json(secret);
+    g_autoptr(json_t) key = password_to_json(password);
     g_autoptr(json_t) content_key = key ? jose_jwe_dec_jwk(NULL, json, one, key) : NULL;
     const json_t *value = json_object_get(content_key, "k");
     g_autoptr(CvsSecret) cek = NULL;
@@ -433,4 +419,11 @@ cvs_jwe_unwrap(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSec
     if (jose_b64_dec(value, cvs_secret_data(cek), CVS_JWE_CEK_SIZE) != CVS_JWE_CEK_SIZE)
         return NULL;
     return g_steal_pointer(&cek);
+}
+
+CvsSecret *
+cvs_jwe_unwrap(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *secret)
+{
+    return recipient->slot != NULL ? cvs_jwe_cipher_unwrap(secret, recipient->encrypted_key)
+                                   : unwrap_by_password(jwe, recipient, secret);
 }

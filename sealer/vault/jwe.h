@@ -2,7 +2,8 @@
 #pragma once
 
 /* The JWE around a key: RFC 7516, general JSON serialisation (section 7.2.1), the cryptography by
- * libjose. Nothing reaches libjose before it passed the allow-list of cvs_jwe_parse():
+ * libjose where a key is written and opened by its recovery key, by vault/jwe-cipher.h where it is
+ * opened by a KEK. Nothing reaches either before it passed the allow-list of cvs_jwe_parse():
  *
  *   members      protected, recipients (1 to 32), iv (12 bytes), ciphertext, tag (16 bytes)
  *   protected    "enc": "A256GCM", "typ": "cvmseal+json", "cvmseal": an object

@@ -25,6 +25,7 @@ struct _CvsKeyFile {
     CvsStage stage;
     gint64 created;
     CvsSecret *cek;       /* NULL until it is open */
+    CvsSecret *mac_key;   /* beside the CEK: vault/slot-mac.h */
     CvsSecret *store_key; /* NULL: none */
     CvsSecret *tee_key;   /* NULL: none */
 };
@@ -53,6 +54,7 @@ cvs_key_file_free(CvsKeyFile *key)
     g_free(key->id);
     g_free(key->name);
     cvs_secret_unref(key->cek);
+    cvs_secret_unref(key->mac_key);
     cvs_secret_unref(key->store_key);
     cvs_secret_unref(key->tee_key);
     g_free(key);
@@ -235,6 +237,7 @@ cvs_key_file_new(const char *name, const CvsOwner *owner, CvsStage stage, const 
     key->jwe = cvs_jwe_encrypt(header, key->cek, secret, error);
     if (key->jwe == NULL)
         return NULL;
+    key->mac_key = cvs_slot_mac_key(key->jwe, key->cek);
     return g_steal_pointer(&key);
 }
 
@@ -274,7 +277,7 @@ cvs_key_file_slot_is_genuine(const CvsKeyFile *key, guint slot)
 {
     g_return_val_if_fail(key->cek != NULL && slot < key->tpm2->len, FALSE);
 
-    return cvs_slot_mac_holds(key->jwe, g_ptr_array_index(key->jwe->recipients, slot), key->cek);
+    return cvs_slot_mac_holds(g_ptr_array_index(key->jwe->recipients, slot), key->mac_key);
 }
 
 gboolean
@@ -310,9 +313,11 @@ take_cek(CvsKeyFile *key, guint opened, CvsSecret *cek)
     CvsJweRecipient *recipient = g_ptr_array_index(key->jwe->recipients, opened);
 
     cvs_secret_unref(key->cek);
+    cvs_secret_unref(key->mac_key);
     key->cek = cek;
+    key->mac_key = cvs_slot_mac_key(key->jwe, cek);
     warn_of_forged(key);
-    cvs_slot_mac(key->jwe, recipient, cek, recipient->mac);
+    cvs_slot_mac(recipient, key->mac_key, recipient->mac);
 }
 
 void

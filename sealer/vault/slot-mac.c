@@ -8,8 +8,8 @@
 
 #define MAC_KEY_SIZE 32
 
-static CvsSecret *
-derive_key(const CvsJwe *jwe, const CvsSecret *cek)
+CvsSecret *
+cvs_slot_mac_key(const CvsJwe *jwe, const CvsSecret *cek)
 {
     g_auto(CvsWriter) info = {0};
     guint8 digest[32];
@@ -23,10 +23,9 @@ derive_key(const CvsJwe *jwe, const CvsSecret *cek)
 }
 
 void
-cvs_slot_mac(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *cek,
+cvs_slot_mac(const CvsJweRecipient *recipient, const CvsSecret *mac_key,
              guint8 ret_mac[static CVS_JWE_MAC_SIZE])
 {
-    g_autoptr(CvsSecret) key = derive_key(jwe, cek);
     g_auto(CvsWriter) data = {0};
     gboolean is_tpm2 = recipient->slot != NULL;
     gsize size = 0;
@@ -37,15 +36,15 @@ cvs_slot_mac(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecre
     cvs_writer_field(&data, says, size);
     cvs_writer_field(&data, recipient->encrypted_key, sizeof recipient->encrypted_key);
     cvs_writer_u32_be(&data, recipient->p2c);
-    cvs_hmac(CVS_SHA256, cvs_secret_peek(key), cvs_secret_size(key), cvs_writer_data(&data),
+    cvs_hmac(CVS_SHA256, cvs_secret_peek(mac_key), cvs_secret_size(mac_key), cvs_writer_data(&data),
              cvs_writer_size(&data), ret_mac);
 }
 
 gboolean
-cvs_slot_mac_holds(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *cek)
+cvs_slot_mac_holds(const CvsJweRecipient *recipient, const CvsSecret *mac_key)
 {
     guint8 wanted[CVS_JWE_MAC_SIZE];
 
-    cvs_slot_mac(jwe, recipient, cek, wanted);
+    cvs_slot_mac(recipient, mac_key, wanted);
     return cvs_equal_bytes(recipient->mac, wanted, sizeof wanted);
 }

@@ -16,8 +16,10 @@
 
 #include "vault/jwe.h"
 
-void cvs_slot_mac(const CvsJwe *jwe, const CvsJweRecipient *recipient, const CvsSecret *cek,
+/* The key of all MACs of one JWE. */
+CvsSecret *cvs_slot_mac_key(const CvsJwe *jwe, const CvsSecret *cek);
+
+void cvs_slot_mac(const CvsJweRecipient *recipient, const CvsSecret *mac_key,
                   guint8 ret_mac[static CVS_JWE_MAC_SIZE]);
 /* True if the recipient's MAC is its own. */
-gboolean cvs_slot_mac_holds(const CvsJwe *jwe, const CvsJweRecipient *recipient,
-                            const CvsSecret *cek);
+gboolean cvs_slot_mac_holds(const CvsJweRecipient *recipient, const CvsSecret *mac_key);

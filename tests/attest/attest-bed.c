@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/attest-bed.h"
+#include "attest/td-quote.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "tee/test-roots.h"
@@ -39,17 +40,46 @@ __wrap_cvs_tpm_nv_read(CvsTpm *tpm, guint32 index, GError **error)
     return g_bytes_ref(bed->hcl);
 }
 
-/* IMDS. */
-static GBytes *
-quote_td(GBytes *tdreport, gpointer data, GError **error)
+/* Whoever brings quotes, while others wait for one: IMDS and a unit that asks it. */
+void
+attest_bed_bring_quote(AttestBed *bed)
 {
-    AttestBed *bed = data;
+    g_autofree char *request =
+        g_build_filename(bed->tee.paths->run_dir, CVS_TD_QUOTE_FOLDER, "tdreport", NULL);
+    g_autofree char *answer =
+        g_build_filename(bed->tee.paths->run_dir, CVS_TD_QUOTE_FOLDER, "quote", NULL);
+    g_autoptr(GBytes) tdreport = cvs_file_read_path(request, CVS_TDREPORT_SIZE, NULL);
+    g_autoptr(GBytes) quote = NULL;
+    g_autoptr(GError) error = NULL;
     CvsTdReport report;
 
-    return cvs_tdreport_parse(g_bytes_get_data(tdreport, NULL), g_bytes_get_size(tdreport), &report,
-                              error)
-               ? tee_sim_quote(bed->tee.sim, report.body.report_data)
-               : NULL;
+    if (tdreport == NULL)
+        return;
+    (void)cvs_tdreport_parse(g_bytes_get_data(tdreport, NULL), g_bytes_get_size(tdreport), &report,
+                             &error);
+    g_assert_no_error(error);
+    quote = tee_sim_quote(bed->tee.sim, report.body.report_data);
+    (void)g_file_set_contents(answer, g_bytes_get_data(quote, NULL),
+                              (gssize)g_bytes_get_size(quote), &error);
+    g_assert_no_error(error);
+}
+
+static void
+wait_and_bring(gpointer data, gint64 us)
+{
+    AttestBed *bed = data;
+
+    if (!bed->no_quotes)
+        attest_bed_bring_quote(bed);
+    bed->tee.clock.sleep(bed->tee.clock.data, us);
+}
+
+static gint64
+now(gpointer data)
+{
+    AttestBed *bed = data;
+
+    return bed->tee.clock.now(bed->tee.clock.data);
 }
 
 static void
@@ -103,10 +133,9 @@ attest_bed_restart(AttestBed *bed)
                                 .collateral_dir = bed->store,
                                 .snp_roots = bed->snp_roots,
                                 .tdx_roots = bed->tdx_roots,
-                                .clock = &bed->tee.clock,
-                                .td_quote = quote_td,
-                                .td_quote_data = bed};
+                                .clock = &bed->clock};
 
+    bed->clock = (CvsPaceClock){now, wait_and_bring, bed};
     g_clear_pointer(&bed->attester, cvs_attester_free);
     g_clear_pointer(&bed->client, cvs_tpm_free);
     bed->client = attest_open(bed->tpm);

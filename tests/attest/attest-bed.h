@@ -24,8 +24,10 @@ typedef struct {
     gint64 now;
     CvsAttester *attester;
     guint manifest_version;
-    gboolean azure; /* NV index 0x01400001 is the paravisor's */
-    guint hcl_lag;  /* so many more reads of it give the former report */
+    CvsPaceClock clock; /* the TEE's; while somebody sleeps by it, a TD's quote is brought */
+    gboolean no_quotes; /* it is not */
+    gboolean azure;     /* NV index 0x01400001 is the paravisor's */
+    guint hcl_lag;      /* so many more reads of it give the former report */
     guint hcl_reads;
     GBytes *hcl;
 } AttestBed;
@@ -39,6 +41,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AttestBed, attest_bed_clear)
 void attest_bed_set(AttestBed *bed, const char *assignment);
 /* As after a restart of our own program: nothing is pinned or kept. */
 void attest_bed_restart(AttestBed *bed);
+
+/* The quote of the TDREPORT that was laid down, if one was. */
+void attest_bed_bring_quote(AttestBed *bed);
 
 /* Another TPM in its place, for which SVSM or paravisor now vouch; PCR 7 is another too. */
 void attest_bed_change_tpm(AttestBed *bed, guint number);

@@ -4,6 +4,7 @@
  * own reason. */
 
 #include "attest/attest-bed.h"
+#include "attest/td-quote.h"
 #include "base/hex.h"
 #include "tee/pace.h"
 
@@ -233,6 +234,48 @@ test_azure(void)
         attest_bed_clear(&bed);
         memset(&bed, 0, sizeof bed);
     }
+}
+
+/* Nobody brings the quote of a paravisor's TDREPORT, then an old one, then the right one. */
+static void
+test_azure_quote(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autofree char *answer = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    g_autoptr(GError) error = NULL;
+    gint64 before = 0;
+
+    if (!attest_bed_init(&bed, TEE_SIM_AZURE_TDX, NULL))
+        return;
+    answer = g_build_filename(bed.tee.paths->run_dir, CVS_TD_QUOTE_FOLDER, "quote", NULL);
+    bed.no_quotes = TRUE;
+    before = bed.tee.test.slept;
+    expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
+    g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+    /* It is waited for once. */
+    expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
+    g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+    g_assert_true(g_file_set_contents(answer, "no quote", -1, NULL));
+    expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
+    attest_bed_bring_quote(&bed);
+    expect_appraisal(&bed, "Measurements=%M", "azure", "");
+    /* That of another request is not taken for this one's. */
+    g_assert_null(attest_bed_evidence(&bed, "one", &error));
+    assert_refused(error, ATTESTATION_FAILED, CVS_REASON_QUOTE_MISSING);
+    if (strstr(error->message, answer) == NULL)
+        g_error("\"%s\" does not say where", error->message);
+    attest_bed_bring_quote(&bed);
+    bundle = evidence_of(&bed, "one");
+    expect_verdict(&bed, bundle, FALSE, "Measurements=%M", "azure", "");
+    /* Nor that of another TD, though it is of the same report data. */
+    g_clear_pointer(&bundle, cvs_evidence_bundle_free);
+    tee_sim_must(bed.tee.sim, "other-guest=on");
+    attest_bed_bring_quote(&bed);
+    tee_sim_must(bed.tee.sim, "other-guest=off");
+    g_clear_error(&error);
+    g_assert_null(attest_bed_evidence(&bed, "one", &error));
+    assert_refused(error, ATTESTATION_FAILED, CVS_REASON_QUOTE_MISSING);
 }
 
 /* What is brought to the store counts at once: a list that revokes what was attested by, most of
@@ -479,6 +522,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/attester/none", test_none);
     g_test_add_func("/attest/attester/tee-appears", test_tee_appears);
     g_test_add_func("/attest/attester/azure", test_azure);
+    g_test_add_func("/attest/attester/azure-quote", test_azure_quote);
     g_test_add_func("/attest/attester/kept", test_kept);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
     g_test_add_data_func("/attest/attester/man-in-the-middle/30", GUINT_TO_POINTER(30),

@@ -124,7 +124,7 @@ codes_of(const GError *refusal)
 }
 
 static char *
-judge(const Machine *machine, json_t **ret_claims)
+judge_for(const Machine *machine, const char *nonce, json_t **ret_claims)
 {
     g_autoptr(CvsSnpRoots) snp_roots = cvs_snp_roots_new();
     g_autoptr(CvsTdxRoots) tdx_roots = cvs_tdx_roots_new();
@@ -143,8 +143,8 @@ judge(const Machine *machine, json_t **ret_claims)
     const CvsQuoteWanted wanted = {
         .ak = machine->ak->key,
         .name_alg = CVS_SHA256,
-        .nonce = "challenge",
-        .nonce_size = 9,
+        .nonce = nonce,
+        .nonce_size = strlen(nonce),
         .selection = {.bank = CVS_SHA256, .mask = CVS_PCR_MASK_ALL},
     };
     CvsVtpmEvidence evidence = {.hcl = machine->hcl, .ak = machine->ak, .srk_name = &srk};
@@ -161,6 +161,12 @@ judge(const Machine *machine, json_t **ret_claims)
     if (ret_claims)
         *ret_claims = json_incref(claims);
     return codes_of(refusal);
+}
+
+static char *
+judge(const Machine *machine, json_t **ret_claims)
+{
+    return judge_for(machine, "challenge", ret_claims);
 }
 
 static const char *
@@ -263,6 +269,99 @@ test_mixed(void)
     machines_clear(machines);
 }
 
+/* One part of a machine in the place of another's, of which not all parts are known. */
+static const struct {
+    guint machine;
+    enum { REPORT, TD_QUOTE, LEAF, TPM_QUOTE, VALUES } part;
+    const char *file;
+    const char *signature; /* of TPM_QUOTE in parts */
+    const char *reasons;   /* all of which it is refused for, among others */
+} foreign[] = {
+    {AZ_TDX, TD_QUOTE, "tdx/quote-v4-uptodate.dat", NULL, "QuoteMismatch"},
+    {AZ_TDX, TD_QUOTE, "tdx/quote-v5-td15.dat", NULL, "QuoteMismatch"},
+    {AZ_TDX, REPORT, "hcl/hcl-tdx-v2-kinvolk.bin", NULL, "QuoteMismatch AkMismatch"},
+    {AZ_SNP, REPORT, "snp/azure/genoa-v3-noquote.hcl.bin", NULL, "LineMismatch AkMismatch"},
+    {MILAN, REPORT, "snp/negative/azure-wrongchip.hcl.bin", NULL, "ChipMismatch AkMismatch"},
+    {MILAN, LEAF, "snp/negative/azure-wrongchip.vcek.der", NULL, "ChipMismatch"},
+    {MILAN, LEAF, "snp/reports/milan-v2.vcek.der", NULL, "ChipMismatch"},
+    {MILAN, TPM_QUOTE, "snp/negative/azure-foreign.quote.msg",
+     "snp/negative/azure-foreign.quote.sig", "TpmQuoteSignature TpmQuoteSelection"},
+    {AZ_SNP, TPM_QUOTE, "hcl/az-snp-tpm-quote.msg", "hcl/az-snp-tpm-quote.sig",
+     "TpmQuoteSignature TpmQuoteSelection"},
+    {AZ_TDX, TPM_QUOTE, "hcl/az-snp-tpm-quote.msg", "hcl/az-snp-tpm-quote.sig",
+     "TpmQuoteSignature TpmQuoteSelection"},
+    {AZ_SNP, TPM_QUOTE, "hcl/kinvolk-quote.bincode", NULL, "TpmQuoteSignature"},
+    {AZ_TDX, TPM_QUOTE, "hcl/kinvolk-quote.bincode", NULL, "TpmQuoteSignature"},
+    {MILAN, VALUES, "hcl/az-tdx-tpm-quote.bincode", NULL, "TpmQuoteDigest"},
+    {AZ_TDX, VALUES, "hcl/az-snp-tpm-quote.bincode", NULL, "TpmQuoteDigest"},
+};
+
+static void
+test_foreign(void)
+{
+    if (!captures_there())
+        return;
+    for (gsize i = 0; i < G_N_ELEMENTS(foreign); i++) {
+        Machine machines[N_MACHINES] = {0};
+        Machine *machine = &machines[foreign[i].machine];
+        g_auto(GStrv) wanted = g_strsplit(foreign[i].reasons, " ", -1);
+        g_auto(CvsQuote) other = {0};
+        g_autofree char *found = NULL;
+
+        machines_set_up(machines);
+        switch (foreign[i].part) {
+        case REPORT:
+            g_bytes_unref(machine->hcl);
+            machine->hcl = captures_read(foreign[i].file);
+            break;
+        case TD_QUOTE:
+            g_bytes_unref(machine->td_quote);
+            machine->td_quote = captures_read(foreign[i].file);
+            break;
+        case LEAF:
+            cvs_evidence_free(machine->evidence);
+            machine->evidence = cvs_evidence_new();
+            add_evidence(machine, foreign[i].file);
+            add_evidence(machine, "snp/roots/ask_ark_milan.pem");
+            break;
+        case TPM_QUOTE:
+            cvs_quote_clear(&machine->quote);
+            if (foreign[i].signature)
+                quote_vectors_read_parts(foreign[i].file, foreign[i].signature,
+                                         "snp/azure/milan-v2.pcrs.bin", &machine->quote);
+            else
+                quote_vectors_read_bincode(foreign[i].file, &machine->quote);
+            break;
+        default:
+            quote_vectors_read_bincode(foreign[i].file, &other);
+            machine->quote.values = other.values;
+        }
+        found = judge(machine, NULL);
+        for (guint j = 0; wanted[j]; j++) {
+            if (strstr(found, wanted[j]) == NULL)
+                g_error("%s with %s: \"%s\"", machine->name, foreign[i].file, found);
+        }
+        machines_clear(machines);
+    }
+}
+
+/* What the READMEs beside the captures say was asked with, and nothing else. */
+static void
+test_challenge(void)
+{
+    Machine machines[N_MACHINES] = {0};
+
+    if (!captures_there())
+        return;
+    machines_set_up(machines);
+    for (guint i = 0; i < N_MACHINES; i++) {
+        g_autofree char *found = judge_for(&machines[i], "challengf", NULL);
+
+        g_assert_nonnull(strstr(found, "TpmQuoteNonce"));
+    }
+    machines_clear(machines);
+}
+
 /* The claims of one machine's report changed, so that they name the AK of another. */
 static void
 test_claims_edited(void)
@@ -300,6 +399,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/attest/captures/whole", test_whole);
     g_test_add_func("/attest/captures/mixed", test_mixed);
+    g_test_add_func("/attest/captures/foreign", test_foreign);
+    g_test_add_func("/attest/captures/challenge", test_challenge);
     g_test_add_func("/attest/captures/claims-edited", test_claims_edited);
     return g_test_run();
 }

@@ -85,7 +85,7 @@ static const struct {
 } bad[] = {
     {"", "type", "\"cvmseal-evidencf\"", CVS_ERROR_BAD_FORMAT, "\"type\""},
     {"", "type", NULL, CVS_ERROR_BAD_FORMAT, "type"},
-    {"", "version", "2", CVS_ERROR_NOT_SUPPORTED, "version 2"},
+    {"", "version", "3", CVS_ERROR_NOT_SUPPORTED, "version 3"},
     {"", "version", "0", CVS_ERROR_BAD_FORMAT, "version"},
     {"", "nonce", NULL, CVS_ERROR_BAD_FORMAT, "nonce"},
     {"", "nonce", "\"\"", CVS_ERROR_BAD_FORMAT, "nonce"},
@@ -145,6 +145,45 @@ test_too_large(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
+/* Logs come with version 2, and only then is the text of it: a program that does not know them says
+ * that it is too old. */
+static void
+test_logs(void)
+{
+    static const char *const wrong[] = {
+        "1", "[]", "{\"more\":\"AAAA\"}", "{\"tpm\":1}", "{\"cc\":\"\"}", "{\"measured\":\"=\"}"};
+    g_autoptr(json_t) json = golden_json("none-v1.json");
+    g_autoptr(json_t) written = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    g_autoptr(CvsEvidenceBundle) back = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    gsize size = 0;
+    g_autofree char *golden_text = read_golden("none-v1.json", &size);
+
+    bundle = cvs_evidence_bundle_parse(golden_text, size, &error);
+    g_assert_no_error(error);
+    bundle->tpm_log = g_bytes_new_static("one", 3);
+    bundle->measured_log = g_bytes_new_static("two", 3);
+    text = cvs_evidence_bundle_format(bundle);
+    back = cvs_evidence_bundle_parse(text, strlen(text), &error);
+    g_assert_no_error(error);
+    g_assert_true(g_bytes_equal(back->tpm_log, bundle->tpm_log));
+    g_assert_true(g_bytes_equal(back->measured_log, bundle->measured_log));
+    g_assert_null(back->cc_log);
+    written = json_loads(text, 0, NULL);
+    g_assert_cmpint(json_integer_value(json_object_get(written, "version")), ==, 2);
+
+    /* Not in version 1, and nothing else in version 2. */
+    (void)json_object_set_new(json, "logs", json_object());
+    expect(json, CVS_ERROR_BAD_FORMAT, "logs");
+    (void)json_object_set_new(json, "version", json_integer(2));
+    for (gsize i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        (void)json_object_set_new(json, "logs", json_loads(wrong[i], JSON_DECODE_ANY, NULL));
+        expect(json, CVS_ERROR_BAD_FORMAT, "the evidence");
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -152,5 +191,6 @@ main(int argc, char **argv)
     g_test_add_func("/attest/evidence-bundle/golden", test_golden);
     g_test_add_func("/attest/evidence-bundle/bad", test_bad);
     g_test_add_func("/attest/evidence-bundle/too-large", test_too_large);
+    g_test_add_func("/attest/evidence-bundle/logs", test_logs);
     return g_test_run();
 }

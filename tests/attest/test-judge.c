@@ -161,15 +161,19 @@ typedef struct {
     TeeSimType type;
     const char *machine;
     const char *kind;
-    guint n_parts; /* that such a bundle has */
+    guint n_parts;     /* that such a bundle has */
+    guint manifest;    /* version */
+    const char *lines; /* of the profile; NULL: ALL */
 } Machine;
 
 static const Machine machines[] = {
     {"svsm", TEE_SIM_SNP, "svsm=on vmpl=2", "svsm", 12},
+    {"svsm-v1", TEE_SIM_SNP, "svsm=on vmpl=2 manifest-v1=on", "svsm", 12, .manifest = 1},
     {"azure-snp", TEE_SIM_AZURE_SNP, NULL, "azure", 11},
     {"azure-tdx", TEE_SIM_AZURE_TDX, NULL, "azure", 12},
     {"snp", TEE_SIM_SNP, NULL, "host", 10},
     {"tdx", TEE_SIM_TDX, NULL, "host", 11},
+    {"none", TEE_SIM_NONE, NULL, "none", 8, .lines = "Types=none\n[vTPM]\nKinds=none"},
 };
 
 /* Both bundles are good, and no mixture of them: that of another run with another TPM, and that of
@@ -181,14 +185,17 @@ test_mixed(gconstpointer data)
     g_auto(AttestBed) bed = {0};
     g_autoptr(CvsEvidenceBundle) one = NULL, two = NULL, later = NULL;
     g_autoptr(json_t) claims = NULL;
+    const char *lines = machine->lines ? machine->lines : ALL;
     g_autofree char *good = NULL;
     guint n = 0;
 
     if (!attest_bed_init(&bed, machine->type, machine->machine))
         return;
+    bed.manifest_version = machine->manifest;
+    attest_bed_restart(&bed);
     one = evidence_of(&bed, "one");
     later = evidence_of(&bed, "later");
-    good = judge(&bed, one, ALL, &claims);
+    good = judge(&bed, one, lines, &claims);
     g_assert_cmpstr(good, ==, "");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, machine->kind);
     attest_bed_change_tpm(&bed, 1);
@@ -204,14 +211,14 @@ test_mixed(gconstpointer data)
         if (!replace(mixed, two, (Part)i))
             continue;
         n++;
-        found = judge(&bed, mixed, ALL, NULL);
+        found = judge(&bed, mixed, lines, NULL);
         for (guint j = 0; wanted[j]; j++)
             has |= strstr(found, wanted[j]) != NULL;
         if (!has)
             g_error("%s: %s of another TPM: \"%s\"", machine->name, parts[i].name, found);
         if (i == SRK || i == VALUES || !replace(same_tpm, later, (Part)i))
             continue;
-        later_found = judge(&bed, same_tpm, ALL, NULL);
+        later_found = judge(&bed, same_tpm, lines, NULL);
         if (*later_found == '\0')
             g_error("%s: %s of a later run is taken", machine->name, parts[i].name);
     }

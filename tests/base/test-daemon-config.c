@@ -28,7 +28,8 @@ test_config_values(void)
     g_assert_true(
         apply(config,
               "# a comment\n[Daemon]\nTCTI=swtpm:path=/s\nVaultDir=/v\n"
-              "StoreKeyFile=/s/k\nMaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
+              "StoreKeyFile=/s/"
+              "k\nRequireStoreKey=yes\nMaxRequests=7\nMaxRequestsPerUser=3\nSecretTimeoutSec=2\n",
               &error));
     /* The second file lies over the first, key by key. */
     g_assert_true(apply(
@@ -37,6 +38,7 @@ test_config_values(void)
     g_assert_cmpstr(config->tcti, ==, "swtpm:path=/s");
     g_assert_cmpstr(config->vault_dir, ==, "/v");
     g_assert_cmpstr(config->store_key_file, ==, "/s/k");
+    g_assert_true(config->require_store_key);
     g_assert_cmpuint(config->max_requests, ==, 8);
     g_assert_cmpuint(config->max_requests_per_user, ==, 3);
     g_assert_cmpuint(config->secret_timeout_s, ==, 2);
@@ -90,6 +92,7 @@ test_config_refused(void)
         {"[Daemon]\nMaxBytesPerOwner=65535\n", "MaxBytesPerOwner"},
         {"[Daemon]\nTCTI=\n", "TCTI"},
         {"[Daemon]\nVaultDir=vault\n", "absolute"},
+        {"[Daemon]\nRequireStoreKey=maybe\n", "yes or no"},
         {"[TEE]\nSevGuestPath=sev-guest\n", "absolute"},
         {"[TEE]\nRunPath=\n", "RunPath"},
         {"[TEE]\nTestRoots=roots\n", "absolute"},

@@ -3,6 +3,7 @@
 /* Prints the tables of base/error.h, policy/tee-rules.h and the claims, a line each, for the test
  * of the manual pages. */
 
+#include "attest/logs.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "policy/tee-rules.h"
@@ -38,6 +39,9 @@ main(void)
 #undef X
 #define X(name, type, text) (void)printf("claim\tVTPM\t%s\t%s\t%s\n", name, #type, text);
     CVS_CLAIMS_VTPM(X)
+#undef X
+#define X(name, type, text) (void)printf("claim\tLOG\t%s\t%s\t%s\n", name, #type, text);
+    CVS_CLAIMS_LOG(X)
 #undef X
     return 0;
 }

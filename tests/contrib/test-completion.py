@@ -13,7 +13,7 @@ from tap import Skip, build, call, main, read, same
 
 COMPLETION = build("contrib", "cvmseal.bash")
 CLI = build("sealer", "ctl", "cvmseal")
-COMMANDS = ["attest", "collateral", "eventlog", "explain", "generate", "list", "recover", "remove", "report", "reseal",
+COMMANDS = ["attest", "collateral", "eventlog", "explain", "generate", "list", "measure", "policy", "recover", "remove", "report", "reseal",
             "seal", "show", "status", "unseal", "verify", "verify-report"]
 COMMON = ["--bus", "--config", "--direct", "--help", "--json", "--owner", "--policies", "--tcti", "--vault"]
 
@@ -100,6 +100,8 @@ def test_values():
     same(completed("cvmseal seal "), [], "a new key's name")
     same(completed("cvmseal verify-report --type=td"), ["tdreport", "tdx"], "--type=")
     same(completed("cvmseal collateral "), ["import", "list", "remove"], "collateral")
+    same(completed("cvmseal policy "), ["check", "pin", "show"], "policy")
+    same(completed("cvmseal policy show x "), [], "policy show")
 
 
 def test_keys():
@@ -146,6 +148,8 @@ def test_files():
         same(shell.complete("cvmseal verify-report ot"), ["other.key"], "verify-report")
         same(shell.complete("cvmseal eventlog on"), ["one.key"], "eventlog")
         same(shell.complete("cvmseal collateral import one.key ot"), ["other.key"], "import")
+        same(shell.complete("cvmseal policy check on"), ["one.key"], "policy check")
+        same(shell.complete("cvmseal verify o --make-challenge ot"), ["other.key"], "--make-challenge")
 
 
 def test_profiles():

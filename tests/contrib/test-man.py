@@ -197,7 +197,8 @@ def test_claims():
     manual = page("cvmseal.claims.5")
     for group, title in (("COMMON", "CLAIMS OF EVERY TEE"), ("SNP", "CLAIMS OF SEV-SNP"),
                          ("TDX", "CLAIMS OF TDX"), ("HCL", "CLAIMS OF AZURE'S PARAVISOR"),
-                         ("VTPM", "CLAIMS OF THE VTPM")):
+                         ("VTPM", "CLAIMS OF THE VTPM"),
+                         ("LOG", "CLAIMS OF EVENT LOGS")):
         found = [re.fullmatch(r'\.BR (\S+) " \((\w+)\)"', head).groups() + (joined(text),)
                  for head, text in entries(section(manual, title))]
         same(found, [(name, kind.lower(), text)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* cvmseal attest and cvmseal verify as a user meets them, with a simulated guest of an SVSM. */
+/* cvmseal attest, cvmseal verify and cvmseal policy as a user meets them, with a simulated guest of
+ * an SVSM. */
 
 #include "attest/attest-bed.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 typedef struct {
@@ -22,12 +24,12 @@ write_file(World *world, const char *name, const char *text)
 }
 
 static gboolean
-world_init(World *world)
+world_init_with(World *world, const char *switches)
 {
     const CvsTeePaths *paths = NULL;
     g_autofree char *config = NULL, *listed = NULL, *asserted = NULL;
 
-    if (!attest_bed_init(&world->bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+    if (!attest_bed_init(&world->bed, TEE_SIM_SNP, switches))
         return FALSE;
     paths = world->bed.tee.paths;
     config = g_strdup_printf("[TEE]\nConfigfsPath=%s\nSevGuestPath=%s\nSevVmplPath=%s\n"
@@ -43,6 +45,12 @@ world_init(World *world)
     world->roots = g_build_filename(world->bed.tee.state, "roots", NULL);
     world->out = g_build_filename(world->bed.tee.dir, "evidence.json", NULL);
     return TRUE;
+}
+
+static gboolean
+world_init(World *world)
+{
+    return world_init_with(world, "svsm=on vmpl=2");
 }
 
 static void
@@ -139,6 +147,201 @@ test_whole(void)
 }
 
 static void
+assert_no_file(const char *path)
+{
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        g_error("%s is there", path);
+}
+
+/* As a reader of the manual does it: an SVSM names no AK, so the verifier challenges it. */
+static void
+test_challenge(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL;
+    g_autofree char *challenge = NULL, *kept = NULL, *answered = NULL, *verdict = NULL;
+    g_autofree char *copy = NULL, *copied = NULL, *made = NULL;
+    g_autoptr(json_t) json = NULL;
+    GStatBuf st = {0};
+
+    if (!world_init(&world))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+    challenge = g_build_filename(world.bed.tee.dir, "challenge", NULL);
+    kept = g_strconcat(challenge, ".answer", NULL);
+    answered = g_build_filename(world.bed.tee.dir, "answered.json", NULL);
+    g_free(run(0, ATTEST, world.bed.store, "--out", world.out, NULL));
+    assert_says(run(3, VERIFY, "--policy", world.listed, NULL), "AkUnproven");
+
+    /* Not for evidence that is refused for anything else. */
+    assert_says(run(3, VERIFY, "--make-challenge", challenge, NULL), "SvsmUnlisted");
+    assert_no_file(challenge);
+    assert_no_file(kept);
+    made = run(0, VERIFY, "--policy", world.listed, "--make-challenge", challenge, "--json", NULL);
+    json = json_loads(made, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "challenge")), ==, challenge);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "answer")), ==, kept);
+    g_assert_cmpint(g_stat(kept, &st), ==, 0);
+    g_assert_cmpuint(st.st_mode & 0777, ==, 0600);
+    assert_says(run(2, VERIFY, "--policy", world.listed, "--make-challenge", challenge, NULL),
+                "is there already");
+
+    g_free(run(0, ATTEST, world.bed.store, "--challenge", challenge, "--user-data", "cafe", "--out",
+               answered, NULL));
+#define ANSWERED "verify", answered, "--roots", world.roots, "--store", world.bed.store
+    /* Without what was kept the answer is worth nothing. */
+    assert_says(run(3, ANSWERED, "--policy", world.listed, NULL), "AkUnproven");
+    /* What is refused does not use it up. */
+    assert_says(run(3, ANSWERED, "--challenge-answer", kept, NULL), "SvsmUnlisted");
+    assert_says(run(3, VERIFY, "--policy", world.listed, "--challenge-answer", kept, NULL),
+                "ChallengeUnanswered");
+    assert_says(run(2, ANSWERED, "--challenge-answer", kept, "--nonce", "6f6e65", NULL), "--nonce");
+    g_assert_true(g_file_get_contents(kept, &copy, NULL, NULL));
+    verdict =
+        run(0, ANSWERED, "--policy", world.listed, "--challenge-answer", kept, "--json", NULL);
+    json_decref(json);
+    json = json_loads(verdict, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json_object_get(json, "claims"), "vtpm.ak")),
+                    ==, "challenged");
+    /* Once. */
+    assert_no_file(kept);
+    assert_says(run(2, ANSWERED, "--policy", world.listed, "--challenge-answer", kept, NULL), kept);
+
+    /* Another TPM has other keys, and is not asked. */
+    copied = write_file(&world, "copy.answer", copy);
+    attest_bed_change_tpm(&world.bed, 1);
+    g_assert_cmpint(g_unlink(answered), ==, 0);
+    assert_says(run(3, ATTEST, world.bed.store, "--challenge", challenge, "--out", answered, NULL),
+                "another TPM");
+    assert_no_file(answered);
+}
+
+static void
+assert_file(const char *path, const char *wanted)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, wanted);
+}
+
+#define HEAD "# mine\n[Registers]\nPCRs=7\n"
+#define OTHER                                                                                      \
+    "ffffffffffffffffffffffffffffffffffffffffffffffff"                                             \
+    "ffffffffffffffffffffffffffffffffffffffffffffffff"
+
+/* The machine is listed in a profile, and in no other way than by adding to the list. */
+static void
+test_pin(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL, *dir = NULL;
+    g_autofree char *mine = NULL, *strict = NULL, *host = NULL, *pinned = NULL;
+    g_autofree char *verdict = NULL, *wanted = NULL, *twice = NULL, *list = NULL;
+    g_autoptr(json_t) json = NULL;
+    GStatBuf st = {0};
+
+    if (!world_init(&world))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+    dir = world.bed.tee.dir;
+#define PIN                                                                                        \
+    "policy", "pin", "--config", world.config, "--tcti", tcti, "--roots", world.roots, "--store",  \
+        world.bed.store, "--policies", dir
+    mine = write_file(&world, "mine.policy",
+                      HEAD "[TEE]\nAllowTestRoots=yes\nMeasurements=" OTHER "\n# end\n");
+    g_assert_cmpint(g_chmod(mine, 0640), ==, 0);
+    wanted = g_strdup_printf(HEAD "[TEE]\nAllowTestRoots=yes\nMeasurements=" OTHER " %s\n# end\n",
+                             world.bed.measurement);
+    pinned = run(0, PIN, "mine", "--json", NULL);
+    json = json_loads(pinned, JSON_REJECT_DUPLICATES, NULL);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "measurement")), ==,
+                    world.bed.measurement);
+    g_assert_cmpstr(json_string_value(json_object_get(json, "kind")), ==, "svsm");
+    g_assert_true(json_is_true(json_object_get(json, "added")));
+    assert_file(mine, wanted);
+    g_assert_cmpint(g_stat(mine, &st), ==, 0);
+    g_assert_cmpuint(st.st_mode & 0777, ==, 0640);
+    assert_says(run(0, PIN, "mine", NULL), "already");
+    assert_file(mine, wanted);
+
+    /* Refused for more than that it is not listed: nothing is written. */
+    strict = write_file(&world, "strict.policy",
+                        HEAD "[TEE]\nTypes=snp\nAllowTestRoots=yes\n[SNP]\nLines=Milan\n");
+    assert_says(run(3, PIN, "strict", "--json", NULL), "LineRefused");
+    assert_file(strict, HEAD "[TEE]\nTypes=snp\nAllowTestRoots=yes\n[SNP]\nLines=Milan\n");
+    host = write_file(&world, "roots.policy", HEAD "[TEE]\n");
+    assert_says(run(3, PIN, "roots", "--json", NULL), "TestRoots");
+    assert_file(host, HEAD "[TEE]\n");
+    assert_says(run(2, PIN, "missing", NULL), "missing");
+
+    /* One that is named is not attested. */
+    list = g_strdup_printf("%s%s", HEAD, "\n[TEE]\nMeasurements=" OTHER "\n");
+    twice = write_file(&world, "named.policy", HEAD);
+    assert_says(run(0, "policy", "pin", "named", "--policies", dir, "--measurement", OTHER, NULL),
+                OTHER);
+    assert_file(twice, list);
+    assert_says(run(2, "policy", "pin", "named", "--policies", dir, "--measurement", "ff", NULL),
+                "48 bytes");
+}
+
+/* A guest without SVSM is listed only where nothing else could be meant by it. */
+static void
+test_pin_host(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL, *dir = NULL;
+    g_autofree char *both = NULL, *alone = NULL, *wanted = NULL;
+
+    if (!world_init_with(&world, NULL))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+    dir = world.bed.tee.dir;
+    both = write_file(&world, "both.policy",
+                      HEAD "[TEE]\nAllowTestRoots=yes\n[vTPM]\nKinds=svsm host\n");
+    assert_says(run(2, PIN, "both", NULL), "pass itself off");
+    assert_file(both, HEAD "[TEE]\nAllowTestRoots=yes\n[vTPM]\nKinds=svsm host\n");
+    alone =
+        write_file(&world, "alone.policy", HEAD "[TEE]\nAllowTestRoots=yes\n[vTPM]\nKinds=host\n");
+    g_free(run(0, PIN, "alone", NULL));
+    wanted =
+        g_strdup_printf(HEAD "[TEE]\nMeasurements=%s\nAllowTestRoots=yes\n[vTPM]\nKinds=host\n",
+                        world.bed.measurement);
+    assert_file(alone, wanted);
+}
+
+static void
+test_policy(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("cvs-policy-XXXXXX", NULL);
+    g_autofree char *good = g_build_filename(dir, "good.policy", NULL);
+    g_autofree char *bad = g_build_filename(dir, "bad.policy", NULL);
+    g_autofree char *line = g_strconcat(bad, ":3: ", NULL);
+    g_autofree char *shown = NULL;
+    g_autoptr(json_t) json = NULL;
+    json_t *groups = NULL;
+
+    g_assert_true(g_file_set_contents(good, "[Registers]\nPCRs=7\n[TEE]\nTypes=snp\n", -1, NULL));
+    g_assert_true(g_file_set_contents(bad, "[Registers]\nPCRs=7\nPCRs=8\n", -1, NULL));
+    assert_says(run(0, "policy", "check", good, NULL), "good.policy is a profile");
+    assert_says(run(5, "policy", "check", bad, NULL), line);
+    assert_says(run(5, "policy", "check", bad, "--json", NULL), line);
+    assert_says(run(2, "policy", "check", "/nonexistent", NULL), "/nonexistent");
+    assert_says(run(2, "policy", "check", NULL), "policy show");
+    assert_says(run(0, "policy", "show", "good", "--policies", dir, NULL), "\n#AllowDebug=no\n");
+    assert_says(run(5, "policy", "show", "bad", "--policies", dir, NULL), line);
+    assert_says(run(2, "policy", "show", "--policies", dir, NULL), "default");
+    shown = run(0, "policy", "show", "good", "--policies", dir, "--json", NULL);
+    json = json_loads(shown, JSON_REJECT_DUPLICATES, NULL);
+    groups = json_object_get(json, "profile");
+    g_assert_cmpstr(json_string_value(json_object_get(json, "file")), ==, good);
+    g_assert_cmpstr(json_string_value(json_object_get(json_object_get(groups, "TEE"), "Types")), ==,
+                    "snp");
+    g_assert_cmpuint(json_array_size(json_object_get(json, "defaults")), ==, 9);
+    test_remove_tree(dir);
+}
+
+static void
 test_usage(void)
 {
     g_autofree char *path = NULL;
@@ -153,6 +356,11 @@ test_usage(void)
     assert_says(run(2, "verify", "/nonexistent", NULL), "/nonexistent");
     assert_says(run(2, "attest", "--nonce", "0", NULL), "--nonce");
     assert_says(run(2, "attest", "--user-data", "x", NULL), "--user-data");
+    assert_says(run(2, "attest", "--nonce", "00", "--challenge", path, NULL), "--nonce");
+    assert_says(run(5, "attest", "--challenge", path, NULL), "type");
+    assert_says(run(5, "verify", path, "--challenge-answer", path, NULL), "type");
+    assert_says(run(2, "verify", path, "--make-challenge", "x", "--challenge-answer", "y", NULL),
+                "one challenge");
     test_remove_tree(dir);
 }
 
@@ -161,6 +369,10 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ctl/attest/whole", test_whole);
+    g_test_add_func("/ctl/attest/challenge", test_challenge);
+    g_test_add_func("/ctl/policy/pin", test_pin);
+    g_test_add_func("/ctl/policy/pin-host", test_pin_host);
+    g_test_add_func("/ctl/policy/show-and-check", test_policy);
     g_test_add_func("/ctl/attest/usage", test_usage);
     return g_test_run();
 }

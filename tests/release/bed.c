@@ -216,18 +216,34 @@ bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int code)
     return error;
 }
 
-void
-bed_replace_tpm(Bed *bed, guint number)
+static void
+find_out(Bed *bed)
 {
     CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 1};
     CvsPcrValues values;
     g_autoptr(GError) error = NULL;
 
+    if (!cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error))
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+}
+
+void
+bed_replace_tpm(Bed *bed, guint number)
+{
     test_tpm_replace(bed->test_tpm, number);
     for (guint pcr = 0; pcr < 8; pcr++)
         test_tpm_extend(bed->test_tpm, pcr, "boot");
-    if (!cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error))
-        g_assert_error(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+    find_out(bed);
+}
+
+void
+bed_reboot(Bed *bed)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
+    g_assert_no_error(error);
+    find_out(bed);
 }
 
 guint

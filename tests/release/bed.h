@@ -52,6 +52,8 @@ GError *bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int
  * If a connection was open it is lost with the old one, and one request that finds that out fails:
  * it is made here. */
 void bed_replace_tpm(Bed *bed, guint number);
+/* The machine's own TPM after a reboot, with nothing measured. As above for the connection. */
+void bed_reboot(Bed *bed);
 /* How many reasons of that code the error has. */
 guint bed_count_reasons(const GError *error, const char *code);
 /* The file of a key of bed's owner. */

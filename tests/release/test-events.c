@@ -663,8 +663,8 @@ test_rtmr(void)
 static void
 test_record_is_bounded(void)
 {
-    static const guint counts[] = {100, 700, 3000};
-    static const guint kept[] = {100, 700, 0};
+    static const guint counts[] = {100, 700, 3000, 9000};
+    static const guint kept[] = {100, 700, 0, 0};
 
     for (gsize i = 0; i < G_N_ELEMENTS(counts); i++) {
         LogBuilder *builder = log_builder_new();

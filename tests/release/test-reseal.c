@@ -128,13 +128,11 @@ test_old_slot_stays_until_new_one_opened(void)
 {
     g_autoptr(Bed) bed = bed_new();
     g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
-    g_autoptr(GError) error = NULL;
     CvsResealOptions options = {.recovery_key = recovery_key};
 
     test_tpm_extend(bed->test_tpm, 7, "an installer");
     reseal(bed, &options);
-    g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
-    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
+    bed_reboot(bed);
     for (guint pcr = 0; pcr < 8; pcr++)
         test_tpm_extend(bed->test_tpm, pcr, "boot");
     bed_assert_opens(bed, "db", NULL);
@@ -162,10 +160,7 @@ test_slots_do_not_grow(void)
 static void
 boot_again(Bed *bed)
 {
-    g_autoptr(GError) error = NULL;
-
-    g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
-    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
+    bed_reboot(bed);
     for (guint pcr = 0; pcr < 8; pcr++)
         test_tpm_extend(bed->test_tpm, pcr, "boot");
 }

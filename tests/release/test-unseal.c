@@ -271,6 +271,9 @@ test_reboot(void)
     g_autoptr(GError) error = NULL;
 
     bed_seal(bed, "db", NULL);
+    /* The session that was sealed in goes here: that it is gone would be found out when it is given
+     * back, and the request would go on over a new connection. */
+    bed_assert_opens(bed, "db", NULL);
     g_assert_true(tpm_mux_reboot(test_tpm_mux(bed->test_tpm), &error));
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
     g_clear_error(&error);
@@ -353,19 +356,24 @@ test_record_lost(void)
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_PCR_STATE_UNKNOWN));
 }
 
-/* Four commands with everything warm: Load, PolicyPCR, Unseal, FlushContext. */
+/* Four commands with everything warm: Load, PolicyPCR, Unseal, FlushContext. With what a resource
+ * manager does around them for the policy session, the only one by now, and for the object, the TPM
+ * sees 19. */
 static void
 test_warm_command_count(void)
 {
     g_autoptr(Bed) bed = bed_new();
-    guint64 before;
+    TpmMux *mux = test_tpm_mux(bed->test_tpm);
 
     bed_seal(bed, "db", NULL);
     bed_assert_opens(bed, "db", NULL);
     for (guint i = 0; i < 10; i++) {
-        before = tpm_mux_sent(test_tpm_mux(bed->test_tpm), NULL, 0);
+        guint64 sent = tpm_mux_sent(mux, NULL, 0);
+        guint64 seen = tpm_mux_seen(mux, 0);
+
         bed_assert_opens(bed, "db", NULL);
-        g_assert_cmpuint(tpm_mux_sent(test_tpm_mux(bed->test_tpm), NULL, 0) - before, <=, 5);
+        g_assert_cmpuint(tpm_mux_sent(mux, NULL, 0) - sent, ==, 4);
+        g_assert_cmpuint(tpm_mux_seen(mux, 0) - seen, ==, 19);
     }
 }
 

@@ -103,6 +103,14 @@ write_files(Bed *bed, const char *config)
     write_text(bed, "cvmseal.conf", text);
 }
 
+static const char *other_program;
+
+void
+bed_use_program(const char *program)
+{
+    other_program = program;
+}
+
 /* The daemon's standard error is a pipe whose write end stays with us, so that a second daemon can
  * have it too. */
 static int stderr_write = -1;
@@ -167,9 +175,20 @@ bed_start(Bed *bed, guint watchdog_ms)
     g_autofree char *watchdog = g_strdup_printf("%u", watchdog_ms * 1000);
     g_auto(GStrv) environment = g_get_environ();
     g_autoptr(GError) error = NULL;
-    const char *argv[] = {program,   "--config",         config,       "--tcti", NULL,
-                          "--vault", bed->vault,         "--policies", policies, "--bus",
-                          NULL,      "--journal-socket", journal,      NULL};
+    const char *argv[] = {other_program ? other_program : program,
+                          "--config",
+                          config,
+                          "--tcti",
+                          NULL,
+                          "--vault",
+                          bed->vault,
+                          "--policies",
+                          policies,
+                          "--bus",
+                          NULL,
+                          "--journal-socket",
+                          journal,
+                          NULL};
 
     argv[4] = test_tpm_tcti(bed->tpm);
     argv[10] = test_bus_address(bed->bus);

@@ -51,6 +51,9 @@ typedef struct {
     GDBusConnection *root;
 } Bed;
 
+/* Another build of the daemon than the installed one, for all beds from now on. */
+void bed_use_program(const char *program);
+
 /* NULL if this machine cannot do it; then the plan of a skipped program was printed, and main()
  * ends. config: lines for [Daemon], may be NULL. */
 Bed *bed_new(const char *config, gboolean with_polkit);

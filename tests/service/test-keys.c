@@ -203,7 +203,8 @@ test_no_tee(void)
 {
     bed_assert_error(bed_seal(bed->alice, "tee", "x", 1, "{'require': <'measurement'>}"),
                      "AttestationFailed");
-    bed_assert_error(bed_seal(bed->alice, "tee", "x", 1, "{'rtmrs': <'0+1'>}"), "AttestationFailed");
+    bed_assert_error(bed_seal(bed->alice, "tee", "x", 1, "{'rtmrs': <'0+1'>}"),
+                     "AttestationFailed");
     bed_assert_error(bed_unseal(bed->alice, "tee", NULL), "NoSuchKey");
 }
 

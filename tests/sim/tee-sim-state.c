@@ -116,6 +116,7 @@ put_tdx(TeeSim *sim, Writer *writer)
     put_pem(writer, "qe-identity-issuer-chain.pem", signer, root, NULL);
     put_pem(writer, "pck-chain.pem", tdx_platform_cert(real, TDX_PCK),
             tdx_platform_cert(real, TDX_CA), root, NULL);
+    put_pem(writer, "pck-crl-issuer-chain.pem", tdx_platform_cert(real, TDX_CA), root, NULL);
     put_bytes(writer, "root-crl.der", root_crl);
     put_bytes(writer, "pck-crl.der", pck_crl);
 }

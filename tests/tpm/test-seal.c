@@ -109,6 +109,48 @@ test_command_counts(Fixture *f, gconstpointer data)
     g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
 }
 
+static guint
+count_sessions(const CvsTpm *tpm)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < CVS_N_SESSIONS; i++)
+        n += tpm->sessions[i].tr != ESYS_TR_NONE;
+    return n;
+}
+
+/* The session that was sealed in waits for one more sealing, past the unsealing that proves the
+ * first, and is given back when it does not come. A PIN keeps it. */
+static void
+test_spare_session(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_autoptr(CvsPolicy) with_pin = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) first = {0}, second = {0}, pinned = {0};
+    guint64 before = 0;
+
+    cvs_policy_add_auth_value(with_pin);
+    seal_text(f->tpm, policy, "first", NULL, &first);
+    assert_unseals(f->tpm, policy, &first, NULL, "first");
+    g_assert_cmpuint(count_sessions(f->tpm), ==, 2);
+    before = cvs_tpm_commands_sent(f->tpm);
+    seal_text(f->tpm, policy, "second", NULL, &second);
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 1);
+
+    assert_unseals(f->tpm, policy, &second, NULL, "second");
+    before = cvs_tpm_commands_sent(f->tpm);
+    assert_unseals(f->tpm, policy, &first, NULL, "first");
+    g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
+    g_assert_cmpuint(count_sessions(f->tpm), ==, 1);
+    g_assert_cmpuint(swtpm_count_handles(f->tpm), ==, 1);
+
+    seal_text(f->tpm, with_pin, "pinned", "1234", &pinned);
+    for (guint i = 0; i < 3; i++) {
+        assert_unseals(f->tpm, with_pin, &pinned, "1234", "pinned");
+        g_assert_cmpuint(count_sessions(f->tpm), ==, 2);
+    }
+}
+
 static void
 test_each_pcr_counts(Fixture *f, gconstpointer data)
 {
@@ -148,6 +190,9 @@ test_session_after_refusal(Fixture *f, gconstpointer data)
     swtpm_extend(f->tpm, 7);
     fresh = present_policy(f->tpm, "7", CVS_SHA256);
     seal_text(f->tpm, fresh, "new", NULL, &present);
+    /* Past the session that was sealed in. */
+    assert_unseals(f->tpm, fresh, &present, NULL, "new");
+    assert_unseals(f->tpm, fresh, &present, NULL, "new");
     for (guint i = 0; i < 3; i++) {
         g_autoptr(GError) error = refusal(f->tpm, stale, &old, NULL);
 
@@ -721,6 +766,7 @@ main(int argc, char **argv)
     ADD("round-trip/sha384", test_round_trip, CVS_SHA384);
     ADD("sizes", test_sizes, 0);
     ADD("command-counts", test_command_counts, 0);
+    ADD("spare-session", test_spare_session, 0);
     ADD("each-pcr-counts/sha256", test_each_pcr_counts, CVS_SHA256);
     ADD("each-pcr-counts/sha384", test_each_pcr_counts, CVS_SHA384);
     ADD("session-after-refusal", test_session_after_refusal, 0);

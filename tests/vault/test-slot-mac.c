@@ -40,12 +40,13 @@ mac_of(const char *protected_text, const char *slot, const char *p2s, guint p2c,
     g_autoptr(CvsJwe) jwe = make_jwe(protected_text);
     g_autoptr(CvsJweRecipient) recipient = make_recipient(slot, p2s, p2c, last);
     g_autoptr(CvsSecret) cek = fixture_tpm_secret(secret);
+    g_autoptr(CvsSecret) key = cvs_slot_mac_key(jwe, cek);
     guint8 mac[CVS_JWE_MAC_SIZE];
 
-    cvs_slot_mac(jwe, recipient, cek, mac);
-    g_assert_false(cvs_slot_mac_holds(jwe, recipient, cek));
+    cvs_slot_mac(recipient, key, mac);
+    g_assert_false(cvs_slot_mac_holds(recipient, key));
     memcpy(recipient->mac, mac, sizeof mac);
-    g_assert_true(cvs_slot_mac_holds(jwe, recipient, cek));
+    g_assert_true(cvs_slot_mac_holds(recipient, key));
     return cvs_hex_encode(mac, sizeof mac);
 }
 
