@@ -219,7 +219,13 @@ typedef enum {
       "the profile refuses the key, and only an administrator may reseal it")                      \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
       "the state to seal to does not say what the register will be")                               \
-    X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")
+    X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")                                   \
+    X(DERIVED_KEY_UNAVAILABLE, "DerivedKeyUnavailable", "this machine derives no key for itself")  \
+    X(DERIVED_KEY_DIFFERS, "DerivedKeyDiffers",                                                    \
+      "this TEE derives another key than the one that was sealed with")                            \
+    X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
+      "the TPM is new at each boot, and so is what is sealed in it")                               \
+    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -177,6 +177,10 @@ add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
     if (request->allow_unmeasured)
         g_variant_builder_add(&call->options, "{sv}", "allow-unmeasured",
                               g_variant_new_boolean(TRUE));
+    if (request->derived_key)
+        g_variant_builder_add(&call->options, "{sv}", "derived-key", g_variant_new_boolean(TRUE));
+    if (request->this_boot)
+        g_variant_builder_add(&call->options, "{sv}", "this-boot", g_variant_new_boolean(TRUE));
     return request->pin == NULL || call_add_secret_option(call, "pin", request->pin, error);
 }
 
@@ -337,6 +341,7 @@ add_slot(CvsKeyInfo *info, GVariant *dict)
     look_up_text(dict, "claims", &slot->claims);
     look_up_text(dict, "rtmrs", &slot->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &slot->store_key);
+    (void)g_variant_lookup(dict, "tee-key", "b", &slot->tee_key);
     (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
     (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
 }
@@ -357,6 +362,7 @@ key_info_from_dict(GVariant *dict)
     look_up_text(dict, "claims", &info->claims);
     look_up_text(dict, "rtmrs", &info->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &info->store_key);
+    (void)g_variant_lookup(dict, "tee-key", "b", &info->tee_key);
     (void)g_variant_lookup(dict, "size", "t", &info->size);
     (void)g_variant_lookup(dict, "created", "x", &info->created);
     (void)g_variant_lookup(dict, "pin", "b", &info->pin);

@@ -71,6 +71,7 @@ release_of(const Direct *direct)
         .store_key_file = direct->store_key_file,
         .require_store_key = direct->require_store_key,
         .attester = &direct->release_attester,
+        .tee = direct->tee,
         .tee_paths = cvs_tee_source_paths(direct->tee),
         .test_roots = direct->test_roots,
     };
@@ -88,6 +89,8 @@ direct_seal(CvsBackend *backend, const char *owner_text, const char *name, const
         .rtmrs = request->rtmrs,
         .claims = request->claims,
         .allow_unmeasured = request->allow_unmeasured,
+        .derived_key = request->derived_key,
+        .this_boot = request->this_boot,
         .replace = request->replace,
         .pin = request->pin,
         .want_recovery_key = request->deliver_recovery_key != NULL,
@@ -150,6 +153,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
         slot->bank = g_strdup(cvs_hash_name(selection.bank));
     }
     slot->store_key = (tpm2->factors & CVS_FACTOR_STORE_KEY) != 0;
+    slot->tee_key = (tpm2->factors & CVS_FACTOR_TEE_KEY) != 0;
     g_free(slot->claims);
     slot->claims = cvs_slot_conditions_names(&tpm2->conditions);
     g_free(slot->rtmrs);
@@ -165,6 +169,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     g_free(info->bank);
     info->bank = g_strdup(slot->bank);
     info->store_key = slot->store_key;
+    info->tee_key = slot->tee_key;
     g_free(info->claims);
     info->claims = g_strdup(slot->claims);
     g_free(info->rtmrs);

@@ -21,6 +21,7 @@ typedef struct {
     char *rtmrs;  /* "0+1+2"; "": none */
     gboolean pin;
     gboolean store_key;
+    gboolean tee_key;
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -38,6 +39,7 @@ typedef struct {
     char *claims; /* of that slot too, as in CvsSlotInfo */
     char *rtmrs;
     gboolean store_key;
+    gboolean tee_key;
     gboolean recovery;
     char *error;      /* NULL: the key can be read */
     GPtrArray *slots; /* CvsSlotInfo*, by describe() only; else empty */
@@ -76,6 +78,8 @@ typedef struct {
     const char *const *claims; /* of cvs_pinnable_parse() */
     gboolean replace;
     gboolean allow_unmeasured;
+    gboolean derived_key;
+    gboolean this_boot;
     const CvsSecret *pin;
     /* Set: a recovery key is wanted, and this is called with it, at most once. If it fails, so does
      * the sealing; over the bus the key is sealed by then, and the error says so. */

@@ -91,7 +91,7 @@ const CvsCommand cvs_cmd_list = {
                            "{\"keys\": [{\"name\", \"owner\", \"id\", \"size\", \"created\", "
                            "\"pcrs\", \"bank\",\n"
                            "\"pin\", \"recovery\", \"profile\", \"claims\", \"rtmrs\", "
-                           "\"store-key\"}]}, or {\"name\", \"owner\", "
+                           "\"store-key\", \"tee-key\"}]}, or {\"name\", \"owner\", "
                            "\"error\"} for such a\n"
                            "key.\n",
             .entries = list_entries,

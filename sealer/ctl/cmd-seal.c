@@ -26,6 +26,8 @@ static struct {
     char *recovery_key_out;
     gboolean replace;
     gboolean allow_unmeasured;
+    gboolean derived_key;
+    gboolean this_boot;
 } args;
 
 #define SEALING_ENTRIES                                                                              \
@@ -73,6 +75,20 @@ static struct {
          G_OPTION_ARG_NONE,                                                                          \
          &args.allow_unmeasured,                                                                     \
          "Seal to PCRs that nothing was measured into",                                              \
+         NULL},                                                                                      \
+        {"derived-key",                                                                              \
+         0,                                                                                          \
+         0,                                                                                          \
+         G_OPTION_ARG_NONE,                                                                          \
+         &args.derived_key,                                                                          \
+         "A key that the TEE derives (SNP) is needed too",                                           \
+         NULL},                                                                                      \
+        {"this-boot",                                                                                \
+         0,                                                                                          \
+         0,                                                                                          \
+         G_OPTION_ARG_NONE,                                                                          \
+         &args.this_boot,                                                                            \
+         "Seal in a TPM that is new at each boot, too",                                              \
          NULL},                                                                                      \
     {                                                                                                \
         NULL                                                                                         \
@@ -136,6 +152,8 @@ prepare_request(CvsSealRequest *request, CvsHash *bank, GStrv *claims, GError **
     request->profile = args.policy;
     request->replace = args.replace;
     request->allow_unmeasured = args.allow_unmeasured;
+    request->derived_key = args.derived_key;
+    request->this_boot = args.this_boot;
     if (args.policy && !cvs_profile_name_is_valid(args.policy)) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                             "--policy: not the name of a profile");

@@ -151,10 +151,10 @@ append_slot(const CvsView *view, GString *text, guint n, const CvsSlotInfo *slot
         return;
     }
     pcrs = text_pcrs(slot->pcrs, slot->bank);
-    append_field(view, text, label, "tpm2, PCRs %s%s%s%s%s%s, profile %s, generation %u", pcrs,
+    append_field(view, text, label, "tpm2, PCRs %s%s%s%s%s%s%s, profile %s, generation %u", pcrs,
                  *slot->rtmrs ? ", RTMRs " : "", slot->rtmrs, *slot->claims ? ", claims" : "",
-                 slot->store_key ? ", store key" : "", slot->pin ? ", PIN" : "", slot->profile,
-                 slot->generation);
+                 slot->store_key ? ", store key" : "", slot->tee_key ? ", TEE's key" : "",
+                 slot->pin ? ", PIN" : "", slot->profile, slot->generation);
 }
 
 char *
@@ -187,6 +187,8 @@ cvs_view_key(const CvsView *view, const CvsKeyInfo *info)
     append_claims(view, text, info->claims);
     if (info->store_key)
         append_field(view, text, "Store key", "needed");
+    if (info->tee_key)
+        append_field(view, text, "TEE's key", "needed");
     for (guint i = 0; i < info->slots->len; i++)
         append_slot(view, text, i, g_ptr_array_index(info->slots, i));
     return g_string_free(text, FALSE);

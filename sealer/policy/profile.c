@@ -163,6 +163,12 @@ parse_recovery(CvsProfile *profile, const char *value, GError **error)
     return parse_rule(value, &profile->recovery, error);
 }
 
+static gboolean
+parse_derived_key(CvsProfile *profile, const char *value, GError **error)
+{
+    return parse_rule(value, &profile->derived_key, error);
+}
+
 /* The groups of the table below; behind them come those of tee-rules.h. */
 static const char *const groups[] = {"Profile", "Registers", "Secrets"};
 
@@ -180,6 +186,7 @@ enum {
     KEY_PIN,
     KEY_PIN_MINIMUM_LENGTH,
     KEY_RECOVERY,
+    KEY_DERIVED_KEY,
     N_KEYS
 };
 
@@ -198,6 +205,7 @@ static const struct {
     [KEY_PIN] = {2, "PIN", parse_pin},
     [KEY_PIN_MINIMUM_LENGTH] = {2, "PINMinimumLength", parse_pin_minimum_length},
     [KEY_RECOVERY] = {2, "RecoveryKey", parse_recovery},
+    [KEY_DERIVED_KEY] = {2, "DerivedKey", parse_derived_key},
 };
 
 /* What is known while the lines go by; line numbers start at 1, 0 is "not seen". */

@@ -29,9 +29,10 @@ typedef struct {
                             * said */
     gboolean allow_unmeasured; /* AllowUnmeasured=  what PcrUnmeasured refuses is let through */
     /* [Secrets] */
-    CvsProfileRule pin;      /* PIN= optional, required, forbidden */
-    guint pin_min_length;    /* PINMinimumLength=  characters, 1 to 32, default 4 */
-    CvsProfileRule recovery; /* RecoveryKey= optional, required, forbidden */
+    CvsProfileRule pin;         /* PIN= optional, required, forbidden */
+    guint pin_min_length;       /* PINMinimumLength=  characters, 1 to 32, default 4 */
+    CvsProfileRule recovery;    /* RecoveryKey= optional, required, forbidden */
+    CvsProfileRule derived_key; /* DerivedKey= likewise: a key that the TEE derives is a factor */
     /* [TEE], [SNP], [TDX], [Collateral], [vTPM] */
     CvsTeeRules tee;
 } CvsProfile;

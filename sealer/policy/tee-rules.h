@@ -56,6 +56,7 @@
     X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)             \
     X(VTPM_KINDS, VTPM, "Kinds", VTPMS, "vtpm.kind", VTPM_KIND_REFUSED)                            \
     X(ALLOW_ASSERTED_AK, VTPM, "AllowAssertedAK", BOOLEAN, "vtpm.ak", AK_UNPROVEN)                 \
+    X(PERSISTENT, VTPM, "Persistent", BOOLEAN, NULL, TPM_EPHEMERAL)                                \
     X(MAX_AGE, VTPM, "MaxAge", SPAN, NULL, NOT_VERIFIED)
 
 typedef enum {

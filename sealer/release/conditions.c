@@ -30,7 +30,8 @@ count_characters(const CvsSecret *pin)
 
 gboolean
 cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *selection,
-                             const CvsSecret *pin, gboolean recovery, GError **error)
+                             const CvsSecret *pin, gboolean recovery, gboolean derived_key,
+                             GError **error)
 {
     g_autoptr(GError) refusal = NULL;
 
@@ -63,6 +64,11 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
                     "profile %s allows no recovery key", profile->name);
         return FALSE;
     }
+    if (derived_key && profile->derived_key == CVS_PROFILE_FORBIDDEN) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "profile %s allows no key that the TEE derives", profile->name);
+        return FALSE;
+    }
 
     refusal =
         g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "profile %s refuses this key", profile->name);
@@ -78,6 +84,25 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
         return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot, GError **error)
+{
+    const CvsTeeRule *rule = &profile->tee.rules[CVS_TEE_PERSISTENT];
+    GError *refusal = NULL;
+
+    if (this_boot || !rule->given || rule->number != 0)
+        return TRUE;
+    refusal =
+        g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                    "profile %s says that the TPM here is new at each boot (Persistent=no): "
+                    "what is sealed now is lost with this boot. Seal with --this-boot if that "
+                    "is meant",
+                    profile->name);
+    cvs_error_add_reason(refusal, CVS_REASON_TPM_EPHEMERAL, NULL, NULL, "%s", refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
 }
 
 /* Whatever is wrong with the profile, without one that accepts there is no release. */
@@ -115,6 +140,11 @@ check_key(const CvsProfile *profile, const CvsTpm2Slot *slot, GError **error)
     if (profile->pin == CVS_PROFILE_REQUIRED && !cvs_policy_needs_pin(slot->policy))
         cvs_error_add_reason(refusal, CVS_REASON_PIN_REQUIRED_BY_PROFILE, NULL, NULL,
                              "profile %s wants a PIN and this key has none", profile->name);
+    if (profile->derived_key == CVS_PROFILE_REQUIRED && !(slot->factors & CVS_FACTOR_TEE_KEY))
+        cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_REQUIRED, NULL, NULL,
+                             "profile %s wants a key that the TEE derives, and this key opens "
+                             "without",
+                             profile->name);
     if (cvs_error_get_reasons(refusal)->len > 0) {
         g_propagate_error(error, g_steal_pointer(&refusal));
         return FALSE;

@@ -6,10 +6,16 @@
 
 #include "release/attested.h"
 
-/* At sealing, of all but the TEE (release/pinning.h). pin and recovery say whether the new key has
- * them. InvalidArgument or TeeRefused with the reasons. */
+/* At sealing, of all but the TEE (release/pinning.h). pin, recovery and derived_key say whether the
+ * new key has them. InvalidArgument or TeeRefused with the reasons. */
 gboolean cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *selection,
-                                      const CvsSecret *pin, gboolean recovery, GError **error);
+                                      const CvsSecret *pin, gboolean recovery, gboolean derived_key,
+                                      GError **error);
+
+/* A profile that says of the TPM that it is new at each boot (Persistent=no) lets keys be sealed
+ * for this boot only: NotSupported with TpmEphemeral unless that is what the caller wants. */
+gboolean cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot,
+                                         GError **error);
 
 /* At release: the profile's rules about the TEE and the key, then the slot's claims and floors,
  * then its RTMRs. The error is that of the first which does not hold, with every reason of all. */

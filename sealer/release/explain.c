@@ -53,6 +53,7 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     const CvsRelease *release = attested->release;
     g_autoptr(GError) profile_error = NULL;
     g_autoptr(GError) store_error = NULL;
+    g_autoptr(GError) tee_error = NULL;
     g_autoptr(GError) srk_error = NULL;
     GBytes *srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
 
@@ -61,6 +62,13 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     cvs_state_explain_rtmrs(attested, key, slot, refusal, events);
     if (!cvs_slot_check_store_key(release, slot, &store_error))
         cvs_error_add_reasons_of(refusal, store_error);
+    if (!cvs_slot_check_tee_key(release, slot, &tee_error)) {
+        if (cvs_error_get_reasons(tee_error)->len > 0)
+            cvs_error_add_reasons_of(refusal, tee_error);
+        else
+            cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL, "%s",
+                                 tee_error->message);
+    }
     judge_object(slot, refusal);
     if (srk_name == NULL) {
         /* The PCRs are not looked at then: there is no key to authenticate what is read. */
@@ -88,6 +96,15 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     return cvs_state_explain_pcrs(release, key, slot, refusal, events, NULL, error);
 }
 
+/* Of a TPM that was the host's at sealing. */
+static gboolean
+pcrs_bind_host(const CvsTpm2Slot *slot)
+{
+    const json_t *kind = json_object_get(slot->conditions.claims, "vtpm.kind");
+
+    return g_strcmp0(json_string_value(kind), "host") != 0;
+}
+
 static json_t *
 slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean *opens,
              GError **error)
@@ -109,13 +126,14 @@ slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean
     pcrs = cvs_pcr_mask_format(selection.mask);
     matches = cvs_error_get_reasons(refusal)->len == 0;
     *opens |= matches;
-    return json_pack("{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:o, s:O}", "slot",
-                     (int)index, "kind", "tpm2", "generation", (json_int_t)slot->generation,
-                     "profile", slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy),
-                     "pcrs", pcrs, "bank", cvs_hash_name(selection.bank), "conditions",
-                     cvs_slot_conditions_to_json(&slot->conditions), "store_key",
-                     (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "matches", (int)matches,
-                     "reasons", reasons_to_json(refusal), "events", events);
+    return json_pack(
+        "{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:O}", "slot",
+        (int)index, "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile",
+        slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs, "bank",
+        cvs_hash_name(selection.bank), "conditions", cvs_slot_conditions_to_json(&slot->conditions),
+        "store_key", (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "tee_key",
+        (slot->factors & CVS_FACTOR_TEE_KEY) != 0, "pcrs_bind_host", (int)pcrs_bind_host(slot),
+        "matches", (int)matches, "reasons", reasons_to_json(refusal), "events", events);
 }
 
 char *

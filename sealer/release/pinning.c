@@ -28,14 +28,24 @@ claim_is(const json_t *claims, const char *name, const char *wanted)
     return g_strcmp0(json_string_value(json_object_get(claims, name)), wanted) == 0;
 }
 
-/* Unless the administrator says so for this profile. */
+/* Where the host has the TPM, neither PCRs nor what is sealed in it are kept from it. On SNP a key
+ * that the TEE derives keeps the secret; elsewhere the administrator has to say that the host is
+ * trusted. */
 static gboolean
-check_vtpm(const CvsProfile *profile, const json_t *claims, GError **error)
+check_vtpm(const CvsProfile *profile, gboolean derived_key, const json_t *claims, GError **error)
 {
     const CvsTeeRule *kinds = &profile->tee.rules[CVS_TEE_VTPM_KINDS];
 
-    if (!claim_is(claims, "vtpm.kind", "host") ||
-        (kinds->given && g_strv_contains((const char *const *)kinds->list, "host")))
+    if (!claim_is(claims, "vtpm.kind", "host"))
+        return TRUE;
+    if (claim_is(claims, "tee.type", "snp"))
+        return derived_key ||
+               refuse(error, CVS_ERROR_VTPM_NOT_TRUSTED, CVS_REASON_VTPM_NOT_BOUND,
+                      "nothing proves that the TPM lives in this TEE, so whoever runs the host may "
+                      "have set its PCRs, and may open what is sealed in it: use a machine whose "
+                      "vTPM the TEE vouches for, or seal with --derived-key, which binds the key "
+                      "to the launch measurement alone");
+    if ((kinds->given && g_strv_contains((const char *const *)kinds->list, "host")))
         return TRUE;
     return refuse(
         error, CVS_ERROR_VTPM_NOT_TRUSTED, CVS_REASON_VTPM_NOT_BOUND,
@@ -167,7 +177,7 @@ pin_all(CvsAttested *attested, const CvsProfile *profile, const CvsPinning *pinn
     g_autoptr(json_t) claims = NULL;
 
     if (!cvs_attested_appraise(attested, profile, &claims, error) ||
-        !check_vtpm(profile, claims, error))
+        !check_vtpm(profile, pinning->derived_key, claims, error))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(always); i++)
         (void)cvs_slot_conditions_pin(conditions, always[i], claims);

@@ -16,6 +16,7 @@ typedef struct {
     const CvsSlotConditions *former; /* of a slot that is to be superseded: the same claims,
                                       * registers and floors are pinned again, with their present
                                       * values; NULL or empty: none */
+    gboolean derived_key;            /* a key that the TEE derives will be a factor */
     const CvsPredicted *predicted;   /* the RTMRs to pin instead of the present ones, or NULL */
 } CvsPinning;
 
@@ -23,8 +24,9 @@ typedef struct {
  * the former slot want anything of it. Else
  *
  *   the errors of cvs_attested_appraise()
- *   VtpmNotTrusted, VtpmNotBound    the TPM is the host's, which can set its PCRs as it likes,
- *                                   and the profile does not take that
+ *   VtpmNotTrusted, VtpmNotBound    the TPM is the host's, which can set its PCRs as it likes:
+ *                                   a guest of SNP needs a key that the TEE derives, and elsewhere
+ *                                   a profile takes that or not
  *   NotSupported, ClaimMissing      a claim that is to be pinned is not there
  *   NotSupported, RtmrsMissing      an RTMR is to be pinned, and this is no TD;
  *                 RtmrsUnused       all RTMRs are zero here: they describe nothing;

@@ -42,8 +42,9 @@ typedef struct {
     gboolean require_store_key;
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
-    const CvsTeePaths *tee_paths;       /* where the logs of the registers are; NULL: none are */
-    gboolean test_roots;                /* the attester takes roots that are not the vendors' */
+    CvsTeeSource *tee; /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
+    const CvsTeePaths *tee_paths; /* where the logs of the registers are; NULL: none are */
+    gboolean test_roots;          /* the attester takes roots that are not the vendors' */
 } CvsRelease;
 
 /* How to seal. NULL and 0 mean: as the profile says. */
@@ -54,6 +55,11 @@ typedef struct {
     guint32 rtmrs;             /* a mask; 0: the profile's */
     const char *const *claims; /* of cvs_pinnable_parse(): what is pinned; NULL: the profile's */
     gboolean allow_unmeasured;
+    /* A key that the TEE derives is to be a factor (tee/tee-key.h); also if the profile requires
+     * it. Each release costs a request to the firmware then, of which there is one in two seconds.
+     */
+    gboolean derived_key;
+    gboolean this_boot; /* also in a TPM that is new at each boot */
     gboolean replace;
     const CvsSecret *pin;       /* NULL: none */
     gboolean want_recovery_key; /* also if the profile requires one */
@@ -126,7 +132,8 @@ const char *cvs_release_lock2(const char *store_key_file);
 
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
- *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "matches": bool,
+ *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "tee_key": bool,
+ *   "pcrs_bind_host": bool, "matches": bool,
  *   "reasons": [{"code", "detail", "seen", "wanted"}],
  *   "events": one for each register that differs (release/events.h)}]}
  * and "test_roots": true where they are allowed. */

@@ -96,6 +96,7 @@ are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
     cvs_policy_calculate(b->policy, digest_b);
     return memcmp(digest_a, digest_b, sizeof digest_a) == 0 && a->factors == b->factors &&
            g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
+           cvs_tee_key_params_equal(&a->tee_key, &b->tee_key) &&
            cvs_slot_conditions_equal(&a->conditions, &b->conditions);
 }
 
@@ -201,6 +202,7 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     CvsSlotRequest request = {0};
     guint8 digest[32];
     gboolean has_pin = FALSE;
+    gboolean derived_key = FALSE;
     guint opened = NONE;
 
     if (!cvs_key_name_check(name, error))
@@ -236,14 +238,19 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     request.selection.mask |= profile->required_pcrs;
     request.profile = profile;
     request.pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
+    derived_key = profile->derived_key == CVS_PROFILE_REQUIRED ||
+                  ((model->factors & CVS_FACTOR_TEE_KEY) != 0 &&
+                   profile->derived_key != CVS_PROFILE_FORBIDDEN);
+    request.derived_key = derived_key;
     request.predicted = options->to;
     request.allow_unmeasured = options->allow_unmeasured;
     request.generation = model->generation + 1;
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
-                                      has_recovery_slot(key), error))
+                                      has_recovery_slot(key), derived_key, error))
         return FALSE;
     pinning.former = &model->conditions;
     pinning.predicted = options->to;
+    pinning.derived_key = derived_key;
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
         return FALSE;
     request.conditions = &conditions;
@@ -253,6 +260,7 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
 
     tidy(key, opened);
     cvs_key_file_set_store_key(key, made.store_key);
+    cvs_key_file_set_tee_key(key, made.tee_key);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     file = cvs_key_file_serialise(key, error);

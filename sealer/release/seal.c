@@ -45,6 +45,7 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     CvsPinning pinning = {.rtmrs = options->rtmrs, .claims = options->claims};
     CvsSlotRequest request = {0};
     gboolean recovery = options->want_recovery_key;
+    gboolean derived_key = FALSE;
 
     if (!cvs_key_name_check(name, error))
         return FALSE;
@@ -57,6 +58,8 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
                                options->profile ? options->profile : CVS_PROFILE_DEFAULT, error);
     if (profile == NULL)
         return FALSE;
+    derived_key = options->derived_key || profile->derived_key == CVS_PROFILE_REQUIRED;
+    pinning.derived_key = derived_key;
     request = (CvsSlotRequest){
         .profile = profile,
         .selection = {.bank = options->bank ? *options->bank : profile->bank,
@@ -64,9 +67,13 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
         .pin = options->pin,
         .conditions = &conditions,
         .allow_unmeasured = options->allow_unmeasured,
+        .derived_key = derived_key,
         .generation = 1,
     };
-    if (!cvs_conditions_check_sealing(profile, &request.selection, options->pin, recovery, error))
+    if (!cvs_conditions_check_sealing(profile, &request.selection, options->pin, recovery,
+                                      derived_key, error))
+        return FALSE;
+    if (!cvs_conditions_check_persistent(profile, options->this_boot, error))
         return FALSE;
     if (!options->replace && !check_name_is_free(release, owner, name, error))
         return FALSE;
@@ -78,6 +85,7 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     if (key == NULL)
         return FALSE;
     cvs_key_file_set_store_key(key, made.store_key);
+    cvs_key_file_set_tee_key(key, made.tee_key);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))
         return FALSE;
     if (recovery) {

@@ -17,6 +17,7 @@ cvs_new_slot_clear(CvsNewSlot *made)
     g_clear_pointer(&made->slot, cvs_tpm2_slot_free);
     g_clear_pointer(&made->tpm_secret, cvs_secret_unref);
     g_clear_pointer(&made->store_key, cvs_secret_unref);
+    g_clear_pointer(&made->tee_key, cvs_secret_unref);
     g_clear_pointer(&made->record, g_free);
 }
 
@@ -40,6 +41,33 @@ load_store_key(const CvsRelease *release, gboolean needed, CvsSecret **ret_key, 
     cvs_error_add_reason(missing, CVS_REASON_STORE_KEY_MISSING, NULL, NULL, "%s", missing->message);
     g_propagate_error(error, g_steal_pointer(&missing));
     return FALSE;
+}
+
+static gboolean
+check_has_tee(const CvsRelease *release, GError **error)
+{
+    GError *refusal = NULL;
+
+    if (release->tee)
+        return TRUE;
+    refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                                  "nothing here derives a key from a TEE");
+    cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL, "%s",
+                         refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
+static gboolean
+make_tee_key(const CvsRelease *release, CvsNewSlot *made, GError **error)
+{
+    if (!check_has_tee(release, error))
+        return FALSE;
+    made->tee_key = cvs_tee_key_new(release->tee, &made->slot->tee_key, error);
+    if (made->tee_key == NULL)
+        return FALSE;
+    made->slot->factors |= CVS_FACTOR_TEE_KEY;
+    return TRUE;
 }
 
 /* The slot's PCRs at the time for which it is made. present: read now. */
@@ -126,6 +154,8 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
                         &made.store_key, error))
         return FALSE;
     made.slot->factors = CVS_FACTOR_TPM2 | (made.store_key ? CVS_FACTOR_STORE_KEY : 0);
+    if (request->derived_key && !make_tee_key(release, &made, error))
+        return FALSE;
     made.slot->generation = request->generation;
     made.slot->profile = g_strdup(request->profile->name);
     if (request->conditions)
@@ -231,6 +261,26 @@ cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *slot, GEr
     return take_store_key(release, slot, &store_key, error);
 }
 
+static gboolean
+load_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, CvsSecret **ret_key,
+             GError **error)
+{
+    *ret_key = NULL;
+    if (!(slot->factors & CVS_FACTOR_TEE_KEY))
+        return TRUE;
+    if (check_has_tee(release, error))
+        *ret_key = cvs_tee_key_derive(release->tee, &slot->tee_key, error);
+    return *ret_key != NULL;
+}
+
+gboolean
+cvs_slot_check_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error)
+{
+    g_autoptr(CvsSecret) tee_key = NULL;
+
+    return load_tee_key(release, slot, &tee_key, error);
+}
+
 gboolean
 cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
               GError **error)
@@ -239,8 +289,11 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     gboolean needs_pin = cvs_policy_needs_pin(tpm2->policy);
     g_autoptr(CvsSecret) store_key = NULL;
     g_autoptr(CvsSecret) tpm_secret = NULL;
+    g_autoptr(CvsSecret) tee_key = NULL;
     g_autoptr(GError) local = NULL;
 
+    if ((tpm2->factors & CVS_FACTOR_TEE_KEY) && !check_has_tee(release, error))
+        return FALSE;
     if (!take_store_key(release, tpm2, &store_key, error))
         return FALSE;
     if (needs_pin && pin == NULL) {
@@ -259,7 +312,11 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
         g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
+    /* Last: there is one request in two seconds, for all. */
+    if (!load_tee_key(release, tpm2, &tee_key, error))
+        return FALSE;
     cvs_key_file_set_store_key(key, store_key);
+    cvs_key_file_set_tee_key(key, tee_key);
     return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
 }
 
@@ -323,6 +380,7 @@ cvs_slot_prove(GBytes *file, guint slot, const CvsNewSlot *made, const CvsSecret
     if (key == NULL)
         return FALSE;
     cvs_key_file_set_store_key(key, made->store_key);
+    cvs_key_file_set_tee_key(key, made->tee_key);
     if (!cvs_key_file_open_tpm2(key, slot, made->tpm_secret, error))
         return FALSE;
     back = cvs_key_file_decrypt(key, error);

@@ -14,6 +14,7 @@ typedef struct {
     const CvsPredicted *predicted;       /* NULL: for the present state */
     gboolean allow_unmeasured;
     gboolean needs_store_key; /* refused without it */
+    gboolean derived_key;     /* likewise */
     guint32 generation;
 } CvsSlotRequest;
 
@@ -25,19 +26,23 @@ typedef struct {
     CvsTpm2Slot *slot;
     CvsSecret *tpm_secret;
     CvsSecret *store_key; /* NULL: no factor */
+    CvsSecret *tee_key;   /* NULL: no factor */
     char *record;
 } CvsNewSlot;
 void cvs_new_slot_clear(CvsNewSlot *made);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsNewSlot, cvs_new_slot_clear)
 
 /* Nothing is written to the disk. PcrUnmeasured, TPM errors; Busy if the PCRs keep changing;
- * TeeRefused with StoreKeyMissing, StorageError with StoreKeyUnfit. */
+ * TeeRefused with StoreKeyMissing, StorageError with StoreKeyUnfit; errors of tee/tee-key.h. */
 gboolean cvs_slot_make(const CvsRelease *release, const CvsSlotRequest *request,
                        CvsNewSlot *ret_made, GError **error);
 
 /* The store key is there, if the slot lists it. */
 gboolean cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *slot,
                                   GError **error);
+
+/* The TEE derives the key that the slot was sealed with, if the slot lists that. */
+gboolean cvs_slot_check_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error);
 
 /* Opens the key by one slot: the store key is there if the slot lists it, the TPM's policy holds
  * and the KEK fits. On PcrMismatch the reasons say which PCRs. The profile is not asked here. */

@@ -75,6 +75,8 @@ add_conditions(GVariantBuilder *dict, const CvsTpm2Slot *slot)
         add_tee_conditions(dict, &slot->conditions);
     if (slot->factors & CVS_FACTOR_STORE_KEY)
         add(dict, "store-key", g_variant_new_boolean(TRUE));
+    if (slot->factors & CVS_FACTOR_TEE_KEY)
+        add(dict, "tee-key", g_variant_new_boolean(TRUE));
 }
 
 static void

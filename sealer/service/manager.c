@@ -12,7 +12,8 @@
 #define SEALING_OPTIONS                                                                            \
     (CVS_OPTION_OWNER | CVS_OPTION_PROFILE | CVS_OPTION_PCRS | CVS_OPTION_BANK |                   \
      CVS_OPTION_REPLACE | CVS_OPTION_ALLOW_UNMEASURED | CVS_OPTION_PIN |                           \
-     CVS_OPTION_RECOVERY_OUTPUT | CVS_OPTION_RTMRS | CVS_OPTION_REQUIRE)
+     CVS_OPTION_RECOVERY_OUTPUT | CVS_OPTION_RTMRS | CVS_OPTION_REQUIRE | CVS_OPTION_DERIVED_KEY | \
+     CVS_OPTION_THIS_BOOT)
 
 static const CvsMethod methods[] = {
     {

@@ -43,7 +43,8 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store_key_file = op->config->store_key_file,
         .require_store_key = op->config->require_store_key,
         .attester = op->attester,
-        .tee_paths = op->tee_paths,
+        .tee = op->tee,
+        .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,
         .test_roots = op->config->test_roots != NULL,
     };
 }
@@ -80,6 +81,8 @@ seal(CvsTpm *tpm, CvsStore *store, CvsOperation *op, const CvsSecret *secret)
         .rtmrs = op->options.rtmrs,
         .claims = (const char *const *)op->options.claims,
         .allow_unmeasured = op->options.allow_unmeasured,
+        .derived_key = op->options.derived_key,
+        .this_boot = op->options.this_boot,
         .replace = op->options.replace,
         .pin = op->pin,
         .want_recovery_key = op->options.recovery_output_fd >= 0,

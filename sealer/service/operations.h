@@ -19,7 +19,7 @@ typedef struct {
     const char *const *profile_folders;
     const CvsReleaseAttester *attester;
     CvsAttester *machine;
-    const CvsTeePaths *tee_paths;
+    CvsTeeSource *tee;
     gboolean memory_locked;
     char *name;
     guint32 size;

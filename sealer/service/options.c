@@ -22,6 +22,8 @@ static const struct {
     {"pin", "h", CVS_OPTION_PIN},
     {"recovery-output", "h", CVS_OPTION_RECOVERY_OUTPUT},
     {"recovery-key", "h", CVS_OPTION_RECOVERY_KEY},
+    {"derived-key", "b", CVS_OPTION_DERIVED_KEY},
+    {"this-boot", "b", CVS_OPTION_THIS_BOOT},
     {"to", "s", CVS_OPTION_TO},
     {"keep-others", "b", CVS_OPTION_KEEP_OTHERS},
     {"all", "b", CVS_OPTION_ALL},
@@ -127,6 +129,12 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         return take_fd(value, fds, "recovery-output", &options->recovery_output_fd, error);
     case CVS_OPTION_RECOVERY_KEY:
         return take_fd(value, fds, "recovery key", &options->recovery_key_fd, error);
+    case CVS_OPTION_DERIVED_KEY:
+        options->derived_key = g_variant_get_boolean(value);
+        return TRUE;
+    case CVS_OPTION_THIS_BOOT:
+        options->this_boot = g_variant_get_boolean(value);
+        return TRUE;
     case CVS_OPTION_TO:
         return set_to(value, options, error);
     case CVS_OPTION_KEEP_OTHERS:

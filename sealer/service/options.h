@@ -29,6 +29,8 @@ typedef enum {
     CVS_OPTION_TO = 1 << 15,
     CVS_OPTION_KEEP_OTHERS = 1 << 16,
     CVS_OPTION_USER_DATA = 1 << 17,
+    CVS_OPTION_DERIVED_KEY = 1 << 18,
+    CVS_OPTION_THIS_BOOT = 1 << 19,
 } CvsOptionKey;
 
 typedef struct {
@@ -42,6 +44,8 @@ typedef struct {
     CvsHash bank;
     gboolean replace;
     gboolean allow_unmeasured;
+    gboolean derived_key;
+    gboolean this_boot;
     CvsPredicted *to;     /* NULL: the present state */
     gboolean keep_others; /* only with that one, which has it too */
     gboolean all;

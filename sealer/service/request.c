@@ -461,7 +461,7 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     request->op.reply_fd = -1;
     request->op.attester = &service->release_attester;
     request->op.machine = service->attester;
-    request->op.tee_paths = cvs_tee_source_paths(service->tee);
+    request->op.tee = service->tee;
     request->op.memory_locked = service->memory_locked;
     service->open++;
     if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,

@@ -27,6 +27,7 @@ struct _CvsKeyFile {
     CvsSecret *cek;       /* NULL until it is open */
     CvsSecret *mac_key;   /* beside the CEK: vault/slot-mac.h */
     CvsSecret *store_key; /* NULL: none */
+    CvsSecret *tee_key;   /* NULL: none */
 };
 
 static const char *const stages[] = {
@@ -55,6 +56,7 @@ cvs_key_file_free(CvsKeyFile *key)
     cvs_secret_unref(key->cek);
     cvs_secret_unref(key->mac_key);
     cvs_secret_unref(key->store_key);
+    cvs_secret_unref(key->tee_key);
     g_free(key);
 }
 
@@ -319,6 +321,15 @@ take_cek(CvsKeyFile *key, guint opened, CvsSecret *cek)
 }
 
 void
+cvs_key_file_set_tee_key(CvsKeyFile *key, CvsSecret *tee_key)
+{
+    CvsSecret *old = key->tee_key;
+
+    key->tee_key = tee_key ? cvs_secret_ref(tee_key) : NULL;
+    cvs_secret_unref(old);
+}
+
+void
 cvs_key_file_set_store_key(CvsKeyFile *key, CvsSecret *store_key)
 {
     CvsSecret *old = key->store_key;
@@ -332,7 +343,7 @@ static CvsSecret *
 derive(const CvsKeyFile *key, const CvsTpm2Slot *slot, GBytes *slot_json,
        const CvsSecret *tpm_secret, GError **error)
 {
-    const CvsSecret *factors[2] = {tpm_secret};
+    const CvsSecret *factors[3] = {tpm_secret};
     gsize n = 1;
 
     if ((slot->factors & CVS_FACTOR_STORE_KEY) != 0) {
@@ -349,6 +360,19 @@ derive(const CvsKeyFile *key, const CvsTpm2Slot *slot, GBytes *slot_json,
             return NULL;
         }
         factors[n++] = key->store_key;
+    }
+    if ((slot->factors & CVS_FACTOR_TEE_KEY) != 0) {
+        if (key->tee_key == NULL) {
+            g_autoptr(GError) missing =
+                g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                            "the key \"%s\" opens only with a key that the TEE derives", key->name);
+
+            cvs_error_add_reason(missing, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL,
+                                 "the slot lists the TEE's key as a factor, and there is none");
+            g_propagate_error(error, g_steal_pointer(&missing));
+            return NULL;
+        }
+        factors[n++] = key->tee_key;
     }
     return cvs_kek_derive(factors, n, slot_json, key->jwe->protected_text);
 }

@@ -68,12 +68,17 @@ const CvsTpm2Slot *cvs_key_file_get_tpm2_slot(const CvsKeyFile *key, guint slot)
  */
 void cvs_key_file_set_store_key(CvsKeyFile *key, CvsSecret *store_key);
 
+/* The key that the TEE derives, for the slot that is opened or added next: each has parameters of
+ * its own. A reference is taken. NULL: none. */
+void cvs_key_file_set_tee_key(CvsKeyFile *key, CvsSecret *tee_key);
+
 /* Opens the key: the CEK is unwrapped and kept in the object. Slots that are not the key's own are
  * then known, and named in a warning with the code SlotForged; they do not keep a genuine one from
  * opening. The slot that opens needs no MAC to prove it: one that was changed is put right in the
  * object, named in the warning too, and written with the next change of the key. BadFormat with
  * reason SlotAltered if the KEK does not fit the slot; TeeRefused with reason StoreKeyMissing if
- * the slot wants a store key and none was set. tpm_secret: what the TPM unsealed for this very
+ * the slot wants a store key and none was set, or
+ * DerivedKeyUnavailable likewise. tpm_secret: what the TPM unsealed for this very
  * slot. */
 gboolean cvs_key_file_open_tpm2(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret,
                                 GError **error);
@@ -90,9 +95,9 @@ gboolean cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b);
 CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
 
 /* Adds a slot to an open key; the CEK and the other slots stay as they are. The slot's KEK is
- * derived from the secret that is sealed in it, and the store key if it lists that. On success the
- * slot's contents are moved into the key and *slot is empty; on an error it is untouched.
- * BadFormat, TooLarge (slot or number of slots). */
+ * derived from the secret that is sealed in it, and the store key and the TEE's if it lists them.
+ * On success the slot's contents are moved into the key and *slot is empty; on an error it is
+ * untouched. BadFormat, TooLarge (slot or number of slots). */
 gboolean cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
                                GError **error);
 /* recovery_key: in its written form, InvalidArgument otherwise. */

@@ -107,6 +107,12 @@ cvs_store_key_load(const char *path, CvsSecret **ret_key, GError **error)
         *ret_key = NULL;
         return TRUE;
     }
+    if (fd < 0 && errno == EACCES)
+        return unfit(error, path,
+                     "it may not be read by uid %u, and without it nothing tells whether it is "
+                     "needed: run as root, or use a configuration in which StoreKeyFile= names "
+                     "another file",
+                     geteuid());
     if (fd < 0)
         return unfit(error, path, "%s",
                      errno == ELOOP ? "there is a symbolic link in its path" : g_strerror(errno));

@@ -15,6 +15,7 @@ static const struct {
 } factors[] = {
     {CVS_FACTOR_TPM2, "tpm2"},
     {CVS_FACTOR_STORE_KEY, "store-key"},
+    {CVS_FACTOR_TEE_KEY, "tee-key"},
 };
 
 void
@@ -73,6 +74,20 @@ parse_factors(const json_t *json, CvsFactors *ret_factors, GError **error)
 }
 
 static gboolean
+parse_tee_key(const json_t *json, CvsTpm2Slot *slot, GError **error)
+{
+    gboolean is_factor = (slot->factors & CVS_FACTOR_TEE_KEY) != 0;
+    json_t *value = NULL;
+
+    if ((json_object_get(json, "tee_key") != NULL) != is_factor)
+        return bad(error, "member \"tee_key\" is there without the factor, or the other way round");
+    if (!is_factor)
+        return TRUE;
+    value = cvs_json_get_object(json, "tee_key", WHAT, error);
+    return value && cvs_tee_key_params_parse(value, WHAT ": tee_key", &slot->tee_key, error);
+}
+
+static gboolean
 parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
 {
     const char *text = NULL;
@@ -80,7 +95,7 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     gint64 number = 0;
 
     if (!cvs_json_only(json, WHAT, error, "version", "type", "srk", "public", "private", "policy",
-                       "factors", "generation", "profile", "conditions", "state", NULL))
+                       "factors", "generation", "profile", "conditions", "state", "tee_key", NULL))
         return FALSE;
     if (!cvs_json_get_int(json, "version", CVS_SLOT_VERSION, CVS_SLOT_VERSION, WHAT, &number,
                           error))
@@ -113,6 +128,8 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
 
     value = cvs_json_get_array(json, "factors", WHAT, error);
     if (value == NULL || !parse_factors(value, &slot->factors, error))
+        return FALSE;
+    if (!parse_tee_key(json, slot, error))
         return FALSE;
     if (!cvs_json_get_int(json, "generation", 1, CVS_SLOT_GENERATION_MAX, WHAT, &number, error))
         return FALSE;
@@ -196,6 +213,8 @@ cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error)
     set_bytes(json, "private", slot->object.private_area);
     if (slot->state != NULL)
         set_bytes(json, "state", slot->state);
+    if ((slot->factors & CVS_FACTOR_TEE_KEY) != 0)
+        (void)json_object_set_new(json, "tee_key", cvs_tee_key_params_to_json(&slot->tee_key));
 
     text = cvs_json_canonical(json);
     size = strlen(text);

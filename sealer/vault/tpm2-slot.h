@@ -2,19 +2,24 @@
 #pragma once
 
 /* What a tpm2 slot says, as JSON in canonical form (compact, members sorted), at most CVS_SLOT_MAX
- * bytes. Every byte of it enters the KEK. Members, all required but the last:
+ * bytes. Every byte of it enters the KEK. Members, all required but the last two:
  *
  *   "version": 1, "type": "tpm2"
  *   "srk", "public", "private"   base64url: the sealed object (tpm/seal.h)
  *   "policy"                     the policy's elements (tpm/policy.h)
- *   "factors"                    ["tpm2"] or ["tpm2", "store-key"]: what the KEK is derived from,
- * in this order "generation"                 1 to 2^31 - 1 "profile"                    a profile's
- * name "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
+ *   "factors"                    "tpm2", then "store-key", then "tee-key": what the KEK is derived
+ *                                from, in this order; the first always
+ *   "generation"                 1 to 2^31 - 1
+ *   "profile"                    a profile's name
+ *   "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
+ *   "tee_key"                    how the TEE derives its key (tee/tee-key.h); there if and only if
+ *                                that is a factor
  *   "state"                      base64url: SHA-256 of the state record beside the key
  *
  * Reading refuses what this list does not have: a condition that is not understood must not count
  * as fulfilled. */
 
+#include "tee/tee-key.h"
 #include "tpm/seal.h"
 #include "vault/slot-conditions.h"
 
@@ -33,14 +38,16 @@
 typedef enum {
     CVS_FACTOR_TPM2 = 1 << 0,      /* the secret in the sealed object */
     CVS_FACTOR_STORE_KEY = 1 << 1, /* the store key (vault/store-key.h) */
+    CVS_FACTOR_TEE_KEY = 1 << 2,   /* the key that the TEE derives (tee/tee-key.h) */
 } CvsFactors;
 
 typedef struct {
     CvsSealedObject object;
     CvsPolicy *policy;
     CvsFactors factors;
-    guint32 generation; /* 1 at sealing, one more with each reseal */
-    char *profile;      /* the profile's name */
+    guint32 generation;      /* 1 at sealing, one more with each reseal */
+    CvsTeeKeyParams tee_key; /* if it is among the factors */
+    char *profile;           /* the profile's name */
     CvsSlotConditions conditions;
     GBytes *state; /* SHA-256 of the state record beside the key; NULL if there is none */
 } CvsTpm2Slot;

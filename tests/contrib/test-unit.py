@@ -18,6 +18,7 @@ DEFAULTS = {
     "TCTI": "device:/dev/tpmrm0",
     "MaxRequests": "256",
     "StoreKeyFile": "/run/cvmseal/store-key",
+    "RequireStoreKey": "no",
     "MaxRequestsPerUser": "32",
     "SecretTimeoutSec": "30",
     "MaxKeysPerOwner": "10000",

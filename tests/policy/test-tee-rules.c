@@ -103,6 +103,7 @@ static const struct {
     {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td host none",
      "svsm svsm-unlisted azure azure-unlisted vtpm-td host none", 0},
     {"vTPM", "AllowAssertedAK", "yes", NULL, 1},
+    {"vTPM", "Persistent", "yes", NULL, 1},
     {"vTPM", "MaxAge", "12h", NULL, 43200},
 };
 
@@ -267,6 +268,7 @@ static const struct {
     {"vTPM", "Kinds=", "Kinds: " NO_LIST},
     {"vTPM", "Kinds=any", "Kinds: \"any\" is not a kind of vTPM"},
     {"vTPM", "AllowAssertedAK=maybe", "AllowAssertedAK: \"maybe\" is not yes or no"},
+    {"vTPM", "Persistent=maybe", "Persistent: \"maybe\" is not yes or no"},
     {"vTPM", "MaxAge=-1", "MaxAge: \"-1\" is not " SPAN},
     {"vTPM", "Measurements=" A48, "unknown key \"Measurements\" in the group [vTPM]"},
 };

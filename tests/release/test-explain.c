@@ -157,9 +157,7 @@ test_bank_gone(void)
 
     bed_seal(bed, "db", &options);
     g_free(test_tpm_run(bed->test_tpm, "tpm2_pcrallocate sha256:all+sha384:none"));
-    test_tpm_power_cycle(bed->test_tpm);
-    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TPM_UNAVAILABLE);
-    g_clear_error(&error);
+    bed_reboot(bed);
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
     g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PCR_BANK_MISSING), ==, 3);
     json = explain(bed, "db");

@@ -162,7 +162,21 @@ test_meaningless(void)
         g_clear_error(&error);
         error = refused(bed, &none, CVS_ERROR_VTPM_NOT_TRUSTED, "VtpmNotBound");
         g_assert_nonnull(strstr(error->message, "use a machine"));
+        g_clear_error(&error);
         bed_set_profile(bed, "default", TEE "[vTPM]\nKinds=svsm host\n");
+        error = refused(bed, &none, CVS_ERROR_VTPM_NOT_TRUSTED, "VtpmNotBound");
+        g_assert_nonnull(strstr(error->message, "--derived-key"));
+        /* No TEE stands behind this attestation. */
+        g_error_free(refused(bed, &(CvsSealOptions){.derived_key = TRUE}, CVS_ERROR_NOT_SUPPORTED,
+                             "DerivedKeyUnavailable"));
+    }
+    {
+        g_autoptr(Bed) bed = attested("tdx");
+        g_autoptr(GError) error = NULL;
+
+        bed_set_claim(bed, "vtpm.kind", json_string("host"));
+        error = refused(bed, &none, CVS_ERROR_VTPM_NOT_TRUSTED, "VtpmNotBound");
+        bed_set_profile(bed, "default", TEE "[vTPM]\nKinds=host\n");
         bed_seal(bed, "db", &none);
     }
     {

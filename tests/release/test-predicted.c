@@ -166,7 +166,9 @@ next_state(Bed *bed, gboolean with_pcr_2)
 {
     const CvsPcrSelection selection = {CVS_SHA256, 1u << 0 | 1u << 2 | 1u << 7};
     g_autoptr(GError) error = NULL;
-    g_autofree char *hex[3] = {NULL};
+    g_autofree char *pcr_0 = NULL;
+    g_autofree char *pcr_2 = NULL;
+    g_autofree char *pcr_7 = NULL;
     CvsPcrValues values;
     guint8 both[64];
 
@@ -174,14 +176,14 @@ next_state(Bed *bed, gboolean with_pcr_2)
     memcpy(both, values.value[7], 32);
     cvs_hash_bytes(CVS_SHA256, "update", strlen("update"), both + 32);
     cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
-    hex[0] = cvs_hex_encode(values.value[0], 32);
-    hex[1] = cvs_hex_encode(values.value[2], 32);
-    hex[2] = cvs_hex_encode(values.value[7], 32);
+    pcr_0 = cvs_hex_encode(values.value[0], 32);
+    pcr_2 = cvs_hex_encode(values.value[2], 32);
+    pcr_7 = cvs_hex_encode(values.value[7], 32);
     return with_pcr_2 ? g_strdup_printf("{\"pcrs\":{\"sha256\":{\"0\":\"%s\",\"2\":\"%s\",\"7\":"
                                         "\"%s\"}}}",
-                                        hex[0], hex[1], hex[2])
+                                        pcr_0, pcr_2, pcr_7)
                       : g_strdup_printf("{\"pcrs\":{\"sha256\":{\"0\":\"%s\",\"7\":\"%s\"}}}",
-                                        hex[0], hex[2]);
+                                        pcr_0, pcr_7);
 }
 
 static GError *

@@ -58,6 +58,7 @@ machine_init(Machine *machine, TeeSimType type, const char *switches, const char
         .profile_folders = machine->folders,
         .lock_timeout_ms = 1000,
         .attester = &machine->attester,
+        .tee = machine->vm.tee.source,
         .tee_paths = machine->vm.tee.paths,
     };
     machine->owner = (CvsOwner){.kind = CVS_OWNER_SYSTEM};
@@ -247,6 +248,237 @@ test_plain_beside(void)
     }
 }
 
+static GError *
+try_seal(Machine *machine, const CvsSealOptions *options)
+{
+    g_autoptr(CvsSecret) secret = cvs_secret_new_copy("secret", 6);
+    g_autofree char *id = NULL;
+    GError *error = NULL;
+
+    (void)cvs_release_seal(&machine->release, &machine->owner, "db", secret, options, &id, &error);
+    return error;
+}
+
+static GError *
+try_reseal(Machine *machine)
+{
+    const CvsResealOptions options = {.authorized = TRUE};
+    GError *error = NULL;
+
+    (void)cvs_release_reseal(&machine->release, &machine->owner, "db", &options, &error);
+    return error;
+}
+
+/* A profile that says nothing of a TEE: what keeps the key is the derived key alone. */
+static void
+set_plain(Machine *machine, const char *lines)
+{
+    g_autofree char *file = g_build_filename(machine->policies, "default.policy", NULL);
+    g_autofree char *text = g_strconcat("[Registers]\nPCRs=7\n", lines, NULL);
+    g_autoptr(GError) error = NULL;
+
+    (void)g_file_set_contents(file, text, -1, &error);
+    g_assert_no_error(error);
+}
+
+static void
+expect_error(Machine *machine, int code, const char *says)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsSecret) secret =
+        cvs_release_unseal(&machine->release, &machine->owner, "db", NULL, &error);
+
+    g_assert_null(secret);
+    g_assert_error(error, CVS_ERROR, code);
+    if (strstr(error->message, says) == NULL)
+        g_error("\"%s\" does not say \"%s\"", error->message, says);
+}
+
+/* The same TPM and the same file: another guest, one with another policy, another chip. */
+static void
+test_derived_key(void)
+{
+    static const char *const others[] = {"other-guest=on", "debug=on", "migration=on",
+                                         "other-chip=on"};
+    const CvsSealOptions options = {.derived_key = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
+        return;
+    set_plain(&machine, "");
+    error = try_seal(&machine, &options);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+        tee_sim_must(machine.vm.tee.sim, others[i]);
+        g_test_message("%s", others[i]);
+        expect(&machine, "DerivedKeyDiffers");
+        error = try_reseal(&machine);
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_TEE_REFUSED);
+        g_clear_error(&error);
+        tee_sim_must(machine.vm.tee.sim, "reset=on");
+        expect(&machine, "");
+    }
+    tee_sim_must(machine.vm.tee.sim, "zero-key=on");
+    expect(&machine, "AnswerEmpty");
+    tee_sim_must(machine.vm.tee.sim, "reset=on");
+    /* It is a factor beside the TPM's, not instead of it. */
+    test_tpm_extend(machine.vm.tpm, 7, "tampered");
+    expect(&machine, "PcrDiffers");
+}
+
+static void
+test_derived_key_failures(void)
+{
+    const CvsSealOptions options = {.derived_key = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
+        return;
+    set_plain(&machine, "");
+    tee_sim_must(machine.vm.tee.sim, "zero-key=on");
+    error = try_seal(&machine, &options);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ANSWER_EMPTY));
+    g_clear_error(&error);
+    tee_sim_must(machine.vm.tee.sim, "reset=on");
+    error = try_seal(&machine, &options);
+    g_assert_no_error(error);
+    machine.release.tee = NULL;
+    expect(&machine, "DerivedKeyUnavailable");
+    machine.release.tee = machine.vm.tee.source;
+    expect(&machine, "");
+    tee_sim_must(machine.vm.tee.sim, "fail-once=EIO");
+    expect_error(&machine, CVS_ERROR_ATTESTATION_FAILED, "EIO");
+}
+
+/* The TCB of sealing time is explicit: what the firmware commits to later gives the same key. What
+ * moves the chip's own key, the reported TCB, does not, and neither does a firmware turned back. */
+static void
+test_derived_key_tcb(void)
+{
+    const CvsSealOptions options = {.derived_key = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(CvsKeyFile) key = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "low-tcb=snp", ""))
+        return;
+    set_plain(&machine, "");
+    error = try_seal(&machine, &options);
+    g_assert_no_error(error);
+    tee_sim_must(machine.vm.tee.sim, "low-tcb=none");
+    expect(&machine, "DerivedKeyDiffers");
+    tee_sim_must(machine.vm.tee.sim, "reported-lags=on");
+    expect(&machine, "");
+    error = try_reseal(&machine);
+    g_assert_no_error(error);
+    key = cvs_store_load(machine.store, &machine.owner, "db", &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(cvs_key_file_get_n_slots(key), ==, 2);
+    g_assert_false(cvs_tee_key_params_equal(&cvs_key_file_get_tpm2_slot(key, 0)->tee_key,
+                                            &cvs_key_file_get_tpm2_slot(key, 1)->tee_key));
+    expect(&machine, "");
+    tee_sim_must(machine.vm.tee.sim, "reported-lags=off");
+    tee_sim_must(machine.vm.tee.sim, "low-tcb=snp");
+    expect_error(&machine, CVS_ERROR_ATTESTATION_FAILED, "0x16");
+}
+
+static void
+test_derived_key_profile(void)
+{
+    const CvsSealOptions none = {0};
+    const CvsSealOptions derived = {.derived_key = TRUE, .replace = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
+        return;
+    set_plain(&machine, "");
+    error = try_seal(&machine, &none);
+    g_assert_no_error(error);
+    set_plain(&machine, "[Secrets]\nDerivedKey=required\n");
+    expect(&machine, "DerivedKeyRequired");
+    error = try_reseal(&machine);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    set_plain(&machine, "[Secrets]\nDerivedKey=forbidden\n");
+    error = try_seal(&machine, &derived);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    expect(&machine, "");
+}
+
+/* The host's TPM: what is sealed in it is the host's too, but for the derived key. */
+static void
+test_derived_key_host(void)
+{
+    const CvsSealOptions none = {0};
+    const CvsSealOptions derived = {.derived_key = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, "Types=snp"))
+        return;
+    error = try_seal(&machine, &derived);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_VTPM_KIND_REFUSED));
+    g_clear_error(&error);
+    set_profile(&machine, "Types=snp\n[vTPM]\nKinds=host");
+    error = try_seal(&machine, &none);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_VTPM_NOT_TRUSTED);
+    g_assert_nonnull(strstr(error->message, "--derived-key"));
+    g_clear_error(&error);
+    error = try_seal(&machine, &derived);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    text = cvs_release_explain(&machine.release, &machine.owner, "db", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(text, "\"pcrs_bind_host\":false"));
+    g_assert_nonnull(strstr(text, "\"tee_key\":true"));
+}
+
+/* What the profile says of the TPM is all there is to know of it before the next boot. */
+static void
+test_ephemeral(void)
+{
+    const CvsSealOptions none = {0};
+    const CvsSealOptions this_boot = {.this_boot = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, "svsm=on vmpl=2", SVSM "\n[vTPM]\nPersistent=no"))
+        return;
+    error = try_seal(&machine, &none);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_TPM_EPHEMERAL));
+    g_assert_nonnull(strstr(error->message, "--this-boot"));
+    g_clear_error(&error);
+    error = try_seal(&machine, &this_boot);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    attest_bed_change_tpm(&machine.vm, 1);
+    restart(&machine);
+    expect(&machine, "SrkChanged");
+}
+
+static void
+test_derived_key_tdx(void)
+{
+    const CvsSealOptions derived = {.derived_key = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!machine_init(&machine, TEE_SIM_TDX, NULL, TD))
+        return;
+    error = try_seal(&machine, &derived);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE));
+    g_assert_nonnull(strstr(error->message, "tdx"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -256,5 +488,12 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/rtmrs", test_rtmrs);
     g_test_add_func("/release/tee/zero-rtmrs", test_zero_rtmrs);
     g_test_add_func("/release/tee/plain-beside", test_plain_beside);
+    g_test_add_func("/release/tee/derived-key", test_derived_key);
+    g_test_add_func("/release/tee/derived-key-failures", test_derived_key_failures);
+    g_test_add_func("/release/tee/derived-key-tcb", test_derived_key_tcb);
+    g_test_add_func("/release/tee/derived-key-profile", test_derived_key_profile);
+    g_test_add_func("/release/tee/derived-key-host", test_derived_key_host);
+    g_test_add_func("/release/tee/ephemeral", test_ephemeral);
+    g_test_add_func("/release/tee/derived-key-tdx", test_derived_key_tdx);
     return g_test_run();
 }

@@ -123,6 +123,8 @@ make_body(const TeeSim *sim, guint8 report[static CVS_SNP_REPORT_SIZE])
     for (gsize i = 0; i < G_N_ELEMENTS(tcbs); i++)
         if (sw[TEE_SIM_LOW_TCB] > 0)
             report[tcbs[i] + (gsize)component(sim, sw[TEE_SIM_LOW_TCB])]--;
+    if (sw[TEE_SIM_REPORTED_LAGS])
+        report[REPORTED_TCB + (gsize)component(sim, 4)]--;
     if (sw[TEE_SIM_MASK_CHIP_KEY])
         report[0x48] = 2 | CVS_SNP_SIGNER_NONE << 2;
 }
@@ -264,6 +266,8 @@ tee_sim_snp_key(TeeSim *sim, const TeeSimKeyRequest *request, guint8 key[static 
         return 0;
 
     tee_sim_derive(sim, "chip secret", secret, sizeof(secret));
+    if (sim->sw[TEE_SIM_OTHER_CHIP])
+        secret[0] ^= 1;
     if (request->root_key == 1)
         memcpy(secret, sim->launch_secret, sizeof(sim->launch_secret));
     else /* the VCEK moves with the reported TCB */

@@ -68,7 +68,8 @@
       "OutOfDate|OutOfDateConfigurationNeeded|Revoked",                                            \
       0, "what TCB info says of the platform")                                                     \
     X(NO_MODULE_IDENTITY, "no-module-identity", OFF_ON, 0, "Intel lists no such TDX module")       \
-    X(QE, "qe", "honest|identity|report-data|signature", 0, "the quoting enclave")
+    X(QE, "qe", "honest|identity|report-data|signature", 0, "the quoting enclave")                 \
+    X(REPORTED_LAGS, "reported-lags", OFF_ON, 0, "REPORTED_TCB stays below the committed one")
 
 #define TEE_SIM_SWITCHES(X) TEE_SIM_HONEST(X) TEE_SIM_LIES(X)
 

@@ -36,6 +36,12 @@ fixture_store_key(void)
 }
 
 CvsSecret *
+fixture_tee_key(void)
+{
+    return pattern(32, 13, 5);
+}
+
+CvsSecret *
 fixture_secret(gsize size)
 {
     return pattern(size, 5, 7);
@@ -111,11 +117,12 @@ fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions)
 void
 fixture_add_tpm2(CvsKeyFile *key, guint number)
 {
-    fixture_add_tpm2_with(key, number, NULL, FALSE);
+    fixture_add_tpm2_with(key, number, NULL, FALSE, FALSE);
 }
 
 void
-fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gboolean store_key)
+fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gboolean store_key,
+                      gboolean tee_key)
 {
     g_auto(CvsTpm2Slot) slot = {0};
     g_autoptr(CvsSecret) secret = fixture_tpm_secret(number);
@@ -124,6 +131,16 @@ fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gbo
     fixture_slot(number, &slot);
     if (conditions)
         fixture_set_conditions(&slot, conditions);
+    if (tee_key) {
+        g_autoptr(CvsSecret) bytes = fixture_tee_key();
+
+        slot.factors |= CVS_FACTOR_TEE_KEY;
+        slot.tee_key = (CvsTeeKeyParams){.algorithm = "snp-1",
+                                         .tcb = {3, 0, 0, 0, 0, 0, 21, 209},
+                                         .vmpl = 2,
+                                         .check = {1, 2, 3, 4, 5, 6, 7, 8}};
+        cvs_key_file_set_tee_key(key, bytes);
+    }
     if (store_key) {
         g_autoptr(CvsSecret) bytes = fixture_store_key();
 

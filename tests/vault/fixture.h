@@ -22,9 +22,11 @@ void fixture_slot(guint number, CvsTpm2Slot *ret_slot);
 /* An open key without slots; aborts the test on an error, as all of these do. */
 CvsKeyFile *fixture_key(const char *owner, const char *name, gsize size);
 void fixture_add_tpm2(CvsKeyFile *key, guint number);
-/* With these conditions, as JSON; NULL: none. store_key: fixture_store_key() is a factor. */
+/* With these conditions, as JSON; NULL: none. store_key: fixture_store_key() is a factor;
+ * tee_key: fixture_tee_key() is. */
 void fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions,
-                           gboolean store_key);
+                           gboolean store_key, gboolean tee_key);
+CvsSecret *fixture_tee_key(void);
 CvsSecret *fixture_store_key(void);
 void fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions);
 void fixture_add_recovery(CvsKeyFile *key);

@@ -29,6 +29,7 @@ typedef struct {
     gboolean pretty;        /* as another program might write it */
     const char *conditions; /* of its tpm2 slots; NULL: none */
     gboolean store_key;     /* they want fixture_store_key() */
+    gboolean tee_key;       /* and fixture_tee_key() */
 } Good;
 
 #define RTMR                                                                                       \
@@ -50,6 +51,7 @@ static const Good good[] = {
     {"pretty.json", "uid:1000", "pretty", 1, TRUE, TRUE},
     {"conditions.json", "system", "conditions", 1, TRUE, FALSE, conditions_all, FALSE},
     {"store-key.json", "system", "store-key", 2, TRUE, FALSE, NULL, TRUE},
+    {"tee-key.json", "system", "tee-key", 1, TRUE, FALSE, NULL, TRUE, TRUE},
 };
 
 /* Made from both.json: the value at the path becomes this JSON, NULL removes it. */
@@ -61,6 +63,8 @@ typedef struct {
 } Bad;
 
 #define B64_11 "\"AAAAAAAAAAAAAAA\""
+#define TEE_KEY(alg, tcb, vmpl)                                                                    \
+    "{\"alg\":\"" alg "\",\"check\":\"AQIDBAUGBwg\",\"tcb\":\"" tcb "\",\"vmpl\":" vmpl "}"
 #define B64_12 "\"AAAAAAAAAAAAAAAA\""
 #define B64_13 "\"AAAAAAAAAAAAAAAAAA\""
 
@@ -159,6 +163,10 @@ static const Bad bad[] = {
     {"bad-slot-factor-alone.json", SLOT "/factors", "[\"store-key\"]", "is missing"},
     {"bad-slot-factor-number.json", SLOT "/factors", "[1]", "a factor that"},
     {"bad-slot-factor-twice.json", SLOT "/factors", "[\"tpm2\",\"tpm2\"]", "out of order"},
+    {"bad-slot-tee-key-missing.json", SLOT "/factors", "[\"tpm2\",\"tee-key\"]",
+     "without the factor"},
+    {"bad-slot-tee-key-alone.json", SLOT "/tee_key", TEE_KEY("snp-1", "AwAAAAAAFdE", "2"),
+     "without the factor"},
     {"bad-slot-factors-none.json", SLOT "/factors", "[]", "is missing"},
     {"bad-slot-generation-0.json", SLOT "/generation", "0", "\"generation\""},
     {"bad-slot-generation-huge.json", SLOT "/generation", "2147483648", "\"generation\""},
@@ -513,6 +521,19 @@ test_good(gconstpointer data)
             g_assert_true(cvs_error_has_reason(missing, CVS_REASON_STORE_KEY_MISSING));
             cvs_key_file_set_store_key(fresh, store_key);
         }
+        if (file->tee_key) {
+            g_autoptr(CvsSecret) tee_key = fixture_tee_key();
+            g_autoptr(GError) missing = NULL;
+
+            g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
+            g_assert_true(cvs_error_has_reason(missing, CVS_REASON_DERIVED_KEY_UNAVAILABLE));
+            g_clear_error(&missing);
+            /* It is in the KEK: with another, what the TPM gave is not enough. */
+            cvs_key_file_set_tee_key(fresh, tpm_secret);
+            g_assert_false(cvs_key_file_open_tpm2(fresh, i, tpm_secret, &missing));
+            g_assert_true(cvs_error_has_reason(missing, CVS_REASON_SLOT_ALTERED));
+            cvs_key_file_set_tee_key(fresh, tee_key);
+        }
         (void)cvs_key_file_open_tpm2(fresh, i, tpm_secret, &error);
         g_assert_no_error(error);
         secret = cvs_key_file_decrypt(fresh, &error);
@@ -691,7 +712,8 @@ make(const char *dir)
         g_autofree char *text = NULL;
 
         for (guint slot = 0; slot < good[i].tpm2_slots; slot++)
-            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key);
+            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key,
+                                  good[i].tee_key);
         if (good[i].recovery)
             fixture_add_recovery(key);
         text = fixture_serialise(key);

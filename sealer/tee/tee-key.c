@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tee/tee-key.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "tee/snp-report.h"
+
+#include <string.h>
+
+#define VMPL_MAX 3
+
+typedef struct {
+    CvsTeeKind kind;
+    const char *algorithm;
+    /* Fills in the parameters but the check. */
+    gboolean (*describe)(CvsTeeSource *source, CvsTeeKeyParams *params, GError **error);
+    CvsSecret *(*derive)(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error);
+} Deriver;
+
+/* From the secure processor by its encrypted channel: no signature is needed for one's own use. */
+static gboolean
+snp_describe(CvsTeeSource *source, CvsTeeKeyParams *params, GError **error)
+{
+    const CvsTeeRequest request = {.privlevel = -1};
+    g_autoptr(CvsTeeEvidence) evidence = cvs_tee_source_get(source, &request, error);
+    CvsSnpReport report;
+
+    if (evidence == NULL ||
+        !cvs_snp_report_parse(g_bytes_get_data(evidence->report, NULL),
+                              g_bytes_get_size(evidence->report), &report, error))
+        return FALSE;
+    memcpy(params->tcb, report.committed_tcb, sizeof params->tcb);
+    params->vmpl = evidence->privlevel;
+    return TRUE;
+}
+
+static CvsSecret *
+snp_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error)
+{
+    CvsSevKeyRequest request = {
+        .root = CVS_SEV_KEY_CHIP, .fields = CVS_SEV_KEY_TCB_VERSION, .vmpl = params->vmpl};
+
+    memcpy(request.tcb, params->tcb, sizeof request.tcb);
+    return cvs_tee_source_derive_key(source, &request, 0, error);
+}
+
+static const Deriver derivers[] = {
+    {CVS_TEE_SNP, "snp-1", snp_describe, snp_derive},
+};
+
+static gboolean
+refuse_unavailable(CvsTeeKind kind, GError **error)
+{
+    GError *refusal = g_error_new(
+        CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+        "this machine derives no key for itself: only a guest of AMD SEV-SNP does, and the TEE "
+        "here is %s%s",
+        cvs_tee_kind_name(kind),
+        kind == CVS_TEE_TDX ? ", which has no such request. A key broker is the way there" : "");
+
+    cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_UNAVAILABLE, cvs_tee_kind_name(kind),
+                         "snp", "%s", refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
+/* algorithm NULL: whichever there is for this machine. */
+static const Deriver *
+find(CvsTeeSource *source, const char *algorithm, GError **error)
+{
+    CvsTeeInfo info;
+
+    if (!cvs_tee_source_probe(source, &info, error))
+        return NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(derivers); i++) {
+        if (derivers[i].kind == info.kind &&
+            (algorithm == NULL || g_str_equal(derivers[i].algorithm, algorithm)))
+            return &derivers[i];
+    }
+    (void)refuse_unavailable(info.kind, error);
+    return NULL;
+}
+
+static void
+make_check(const CvsSecret *key, guint8 ret_check[static CVS_TEE_KEY_CHECK_SIZE])
+{
+    static const char label[] = "cvmseal tee key";
+    guint8 mac[32];
+
+    cvs_hmac(CVS_SHA256, cvs_secret_peek(key), cvs_secret_size(key), label, strlen(label), mac);
+    memcpy(ret_check, mac, CVS_TEE_KEY_CHECK_SIZE);
+}
+
+CvsSecret *
+cvs_tee_key_new(CvsTeeSource *source, CvsTeeKeyParams *ret_params, GError **error)
+{
+    const Deriver *deriver = find(source, NULL, error);
+    g_autoptr(CvsSecret) key = NULL;
+    CvsTeeKeyParams params = {0};
+
+    if (deriver == NULL)
+        return NULL;
+    params.algorithm = deriver->algorithm;
+    if (!deriver->describe(source, &params, error))
+        return NULL;
+    key = deriver->derive(source, &params, error);
+    if (key == NULL)
+        return NULL;
+    make_check(key, params.check);
+    *ret_params = params;
+    return g_steal_pointer(&key);
+}
+
+CvsSecret *
+cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error)
+{
+    const Deriver *deriver = find(source, params->algorithm, error);
+    g_autoptr(CvsSecret) key = deriver ? deriver->derive(source, params, error) : NULL;
+    guint8 check[CVS_TEE_KEY_CHECK_SIZE];
+    GError *refusal = NULL;
+
+    if (key == NULL)
+        return NULL;
+    make_check(key, check);
+    if (cvs_equal_bytes(check, params->check, sizeof check))
+        return g_steal_pointer(&key);
+    refusal = g_error_new_literal(
+        CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+        "this TEE derives another key than the one that the key was sealed with: it is on another "
+        "chip, of another launch measurement or guest policy, or the host has moved its TCB");
+    cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_DIFFERS, NULL, NULL, "%s",
+                         refusal->message);
+    g_propagate_error(error, refusal);
+    return NULL;
+}
+
+gboolean
+cvs_tee_key_params_equal(const CvsTeeKeyParams *a, const CvsTeeKeyParams *b)
+{
+    return g_strcmp0(a->algorithm, b->algorithm) == 0 && a->vmpl == b->vmpl &&
+           memcmp(a->tcb, b->tcb, sizeof a->tcb) == 0 &&
+           memcmp(a->check, b->check, sizeof a->check) == 0;
+}
+
+json_t *
+cvs_tee_key_params_to_json(const CvsTeeKeyParams *params)
+{
+    json_t *json = json_pack("{s:s, s:i}", "alg", params->algorithm, "vmpl", (int)params->vmpl);
+
+    cvs_json_set_bytes(json, "check", params->check, sizeof params->check);
+    cvs_json_set_bytes(json, "tcb", params->tcb, sizeof params->tcb);
+    return json;
+}
+
+static gboolean
+get_fixed(const json_t *object, const char *name, const char *what, guint8 *data, gsize size,
+          GError **error)
+{
+    g_autoptr(GBytes) bytes = cvs_json_get_bytes(object, name, size, size, what, error);
+
+    if (bytes == NULL)
+        return FALSE;
+    memcpy(data, g_bytes_get_data(bytes, NULL), size);
+    return TRUE;
+}
+
+gboolean
+cvs_tee_key_params_parse(const json_t *object, const char *what, CvsTeeKeyParams *ret_params,
+                         GError **error)
+{
+    CvsTeeKeyParams params = {0};
+    const char *algorithm = NULL;
+    gint64 vmpl = 0;
+
+    if (!cvs_json_only(object, what, error, "alg", "check", "tcb", "vmpl", NULL))
+        return FALSE;
+    algorithm = cvs_json_get_string(object, "alg", what, error);
+    if (algorithm == NULL)
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(derivers); i++) {
+        if (g_str_equal(derivers[i].algorithm, algorithm))
+            params.algorithm = derivers[i].algorithm;
+    }
+    if (params.algorithm == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "%s: \"alg\": a way to derive a key that this version does not know", what);
+        return FALSE;
+    }
+    if (!cvs_json_get_int(object, "vmpl", 0, VMPL_MAX, what, &vmpl, error) ||
+        !get_fixed(object, "check", what, params.check, sizeof params.check, error) ||
+        !get_fixed(object, "tcb", what, params.tcb, sizeof params.tcb, error))
+        return FALSE;
+    params.vmpl = (guint)vmpl;
+    *ret_params = params;
+    return TRUE;
+}
