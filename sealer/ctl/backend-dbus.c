@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ctl/backend.h"
-#include "ctl/dbus-error.h"
+#include "ctl/dbus-call.h"
 #include "ctl/secret-io.h"
 #include "vault/key-file.h"
 #include "vault/recovery.h"
@@ -14,12 +14,6 @@
 #include <gio/gunixfdlist.h>
 #include <string.h>
 #include <unistd.h>
-
-#define BUS_NAME "org.cvmseal1"
-#define OBJECT_PATH "/org/cvmseal1"
-#define INTERFACE "org.cvmseal1.Manager"
-/* A person may be asked by polkit meanwhile; ^C ends it sooner. */
-#define TIMEOUT_MS (5 * 60 * 1000)
 
 typedef struct {
     CvsBackend parent;
@@ -35,127 +29,8 @@ dbus_free(CvsBackend *backend)
     g_free(dbus);
 }
 
-/* A call with its descriptors, which are put in as options or arguments of type h. */
-typedef struct {
-    GVariantBuilder options;
-    GUnixFDList *fds;
-} Call;
-
-static void
-call_init(Call *call, const char *owner)
-{
-    g_variant_builder_init(&call->options, G_VARIANT_TYPE_VARDICT);
-    call->fds = g_unix_fd_list_new();
-    g_variant_builder_add(&call->options, "{sv}", "reasons", g_variant_new_boolean(TRUE));
-    if (owner)
-        g_variant_builder_add(&call->options, "{sv}", "owner", g_variant_new_string(owner));
-}
-
-static void
-call_clear(Call *call)
-{
-    g_variant_builder_clear(&call->options);
-    g_clear_object(&call->fds);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Call, call_clear)
-
-/* The list keeps its own copy of the descriptor. -1 on error. */
-static int
-call_add_fd(Call *call, int fd, GError **error)
-{
-    return g_unix_fd_list_append(call->fds, fd, error);
-}
-
-/* A pipe that already holds the secret and whose write end is closed: the read end's handle. All of
- * it has to fit at once, since nobody reads before the message is sent. */
-static int
-call_add_secret(Call *call, const CvsSecret *secret, GError **error)
-{
-    CVS_AUTO_FD int in = -1;
-    CVS_AUTO_FD int out = -1;
-    int ends[2];
-    gssize n = 0;
-
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot make a pipe");
-        return -1;
-    }
-    out = ends[0];
-    in = ends[1];
-    /* 64 KiB is the default, but a user with many pipes gets less unless he asks. */
-    (void)fcntl(in, F_SETPIPE_SZ, CVS_SECRET_MAX);
-    n = write(in, cvs_secret_peek(secret), cvs_secret_size(secret));
-    if (n < 0 || (gsize)n != cvs_secret_size(secret)) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED,
-                            "the system's limit for pipes leaves no room for the secret");
-        return -1;
-    }
-    return call_add_fd(call, out, error);
-}
-
 static gboolean
-call_add_secret_option(Call *call, const char *name, const CvsSecret *secret, GError **error)
-{
-    int handle = call_add_secret(call, secret, error);
-
-    if (handle < 0)
-        return FALSE;
-    g_variant_builder_add(&call->options, "{sv}", name, g_variant_new_handle(handle));
-    return TRUE;
-}
-
-/* Sends and waits. The reply has a body of that type, or the error is set. */
-static GDBusMessage *
-dbus_call(Dbus *dbus, const char *interface, const char *method, GVariant *body, GUnixFDList *fds,
-          const char *reply_type, GError **error)
-{
-    g_autoptr(GVariant) sunk = body ? g_variant_ref_sink(body) : NULL;
-    g_autoptr(GDBusMessage) message =
-        g_dbus_message_new_method_call(BUS_NAME, OBJECT_PATH, interface, method);
-    g_autoptr(GDBusMessage) reply = NULL;
-    g_autoptr(GError) local = NULL;
-    GVariant *answer = NULL;
-
-    if (sunk)
-        g_dbus_message_set_body(message, sunk);
-    if (fds && g_unix_fd_list_get_length(fds) > 0)
-        g_dbus_message_set_unix_fd_list(message, fds);
-    g_dbus_message_set_flags(message, G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION);
-    reply = g_dbus_connection_send_message_with_reply_sync(
-        dbus->connection, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, TIMEOUT_MS, NULL, NULL, &local);
-    if (reply == NULL) {
-        cvs_dbus_error_from_gio(local, error);
-        return NULL;
-    }
-    if (g_dbus_message_get_message_type(reply) == G_DBUS_MESSAGE_TYPE_ERROR) {
-        cvs_dbus_error_from_message(g_dbus_message_get_error_name(reply),
-                                    g_dbus_message_get_body(reply), error);
-        return NULL;
-    }
-    answer = g_dbus_message_get_body(reply);
-    if (!g_str_equal(answer ? g_variant_get_type_string(answer) : "()", reply_type)) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                    "the daemon's answer to %s has the type %s, not %s: is it of another version?",
-                    method, answer ? g_variant_get_type_string(answer) : "()", reply_type);
-        return NULL;
-    }
-    return g_steal_pointer(&reply);
-}
-
-/* What most methods are: a name (NULL: none) and options. */
-static GDBusMessage *
-call_with_name(Dbus *dbus, Call *call, const char *method, const char *name, const char *reply_type,
-               GError **error)
-{
-    GVariant *body = name ? g_variant_new("(sa{sv})", name, &call->options)
-                          : g_variant_new("(a{sv})", &call->options);
-
-    return dbus_call(dbus, INTERFACE, method, body, call->fds, reply_type, error);
-}
-
-static gboolean
-add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
+add_seal_options(CvsDbusCall *call, const CvsSealRequest *request, GError **error)
 {
     if (request->profile)
         g_variant_builder_add(&call->options, "{sv}", "profile",
@@ -181,12 +56,13 @@ add_seal_options(Call *call, const CvsSealRequest *request, GError **error)
         g_variant_builder_add(&call->options, "{sv}", "derived-key", g_variant_new_boolean(TRUE));
     if (request->this_boot)
         g_variant_builder_add(&call->options, "{sv}", "this-boot", g_variant_new_boolean(TRUE));
-    return request->pin == NULL || call_add_secret_option(call, "pin", request->pin, error);
+    return request->pin == NULL ||
+           cvs_dbus_call_add_secret_option(call, "pin", request->pin, error);
 }
 
 /* Makes the pipe into which the daemon writes the recovery key; *ret_fd is our end of it. */
 static gboolean
-add_recovery_output(Call *call, int *ret_fd, GError **error)
+add_recovery_output(CvsDbusCall *call, int *ret_fd, GError **error)
 {
     CVS_AUTO_FD int theirs = -1;
     CVS_AUTO_FD int ours = -1;
@@ -205,7 +81,7 @@ add_recovery_output(Call *call, int *ret_fd, GError **error)
         cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot set up a pipe");
         return FALSE;
     }
-    handle = call_add_fd(call, theirs, error);
+    handle = cvs_dbus_call_add_fd(call, theirs, error);
     if (handle < 0)
         return FALSE;
     g_variant_builder_add(&call->options, "{sv}", "recovery-output", g_variant_new_handle(handle));
@@ -244,15 +120,15 @@ seal_or_generate(Dbus *dbus, const char *method, const char *owner, const char *
                  const CvsSecret *secret, guint32 size, const CvsSealRequest *request,
                  char **ret_id, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     CVS_AUTO_FD int recovery_fd = -1;
     g_autoptr(GDBusMessage) reply = NULL;
     GVariant *body = NULL;
     int handle = -1;
 
-    call_init(&call, owner);
+    cvs_dbus_call_init(&call, owner);
     if (secret) {
-        handle = call_add_secret(&call, secret, error);
+        handle = cvs_dbus_call_add_secret(&call, secret, error);
         if (handle < 0)
             return FALSE;
     }
@@ -261,7 +137,8 @@ seal_or_generate(Dbus *dbus, const char *method, const char *owner, const char *
         return FALSE;
     body = secret ? g_variant_new("(sha{sv})", name, handle, &call.options)
                   : g_variant_new("(sua{sv})", name, size, &call.options);
-    reply = dbus_call(dbus, INTERFACE, method, body, call.fds, "(s)", error);
+    reply = cvs_dbus_call_send(dbus->connection, CVS_DBUS_INTERFACE, method, body, call.fds, "(s)",
+                               error);
     if (reply == NULL) {
         /* The key may be there all the same, and then nobody else has this. */
         if (recovery_fd >= 0 && error &&
@@ -295,16 +172,17 @@ static CvsSecret *
 dbus_unseal(CvsBackend *backend, const char *owner, const char *name, const CvsSecret *pin,
             GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     CVS_AUTO_FD int fd = -1;
     GUnixFDList *fds = NULL;
     gint32 handle = -1;
 
-    call_init(&call, owner);
-    if (pin && !call_add_secret_option(&call, "pin", pin, error))
+    cvs_dbus_call_init(&call, owner);
+    if (pin && !cvs_dbus_call_add_secret_option(&call, "pin", pin, error))
         return NULL;
-    reply = call_with_name((Dbus *)backend, &call, "Unseal", name, "(h)", error);
+    reply =
+        cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Unseal", name, "(h)", error);
     if (reply == NULL)
         return NULL;
     fds = g_dbus_message_get_unix_fd_list(reply);
@@ -386,18 +264,18 @@ free_info(gpointer data)
 static gboolean
 list_page(Dbus *dbus, const char *owner, GPtrArray *list, char **next, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) keys = NULL;
     g_autofree char *after = g_steal_pointer(next);
     const char *place = NULL;
 
-    call_init(&call, owner);
+    cvs_dbus_call_init(&call, owner);
     if (owner == NULL)
         g_variant_builder_add(&call.options, "{sv}", "all", g_variant_new_boolean(TRUE));
     if (after)
         g_variant_builder_add(&call.options, "{sv}", "after", g_variant_new_string(after));
-    reply = call_with_name(dbus, &call, "List", NULL, "(aa{sv}s)", error);
+    reply = cvs_dbus_call_method(dbus->connection, &call, "List", NULL, "(aa{sv}s)", error);
     if (reply == NULL)
         return FALSE;
     g_variant_get(g_dbus_message_get_body(reply), "(@aa{sv}&s)", &keys, &place);
@@ -431,12 +309,13 @@ dbus_list(CvsBackend *backend, const char *owner, GError **error)
 static CvsKeyInfo *
 dbus_describe(CvsBackend *backend, const char *owner, const char *name, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) dict = NULL;
 
-    call_init(&call, owner);
-    reply = call_with_name((Dbus *)backend, &call, "Describe", name, "(a{sv})", error);
+    cvs_dbus_call_init(&call, owner);
+    reply = cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Describe", name, "(a{sv})",
+                                 error);
     if (reply == NULL)
         return NULL;
     dict = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
@@ -446,12 +325,13 @@ dbus_describe(CvsBackend *backend, const char *owner, const char *name, GError *
 static char *
 dbus_explain(CvsBackend *backend, const char *owner, const char *name, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     char *text = NULL;
 
-    call_init(&call, owner);
-    reply = call_with_name((Dbus *)backend, &call, "Explain", name, "(s)", error);
+    cvs_dbus_call_init(&call, owner);
+    reply =
+        cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Explain", name, "(s)", error);
     if (reply == NULL)
         return NULL;
     g_variant_get(g_dbus_message_get_body(reply), "(s)", &text);
@@ -462,10 +342,10 @@ static gboolean
 dbus_reseal(CvsBackend *backend, const char *owner, const char *name,
             const CvsResealRequest *request, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
 
-    call_init(&call, owner);
+    cvs_dbus_call_init(&call, owner);
     if (request->allow_unmeasured)
         g_variant_builder_add(&call.options, "{sv}", "allow-unmeasured",
                               g_variant_new_boolean(TRUE));
@@ -476,22 +356,22 @@ dbus_reseal(CvsBackend *backend, const char *owner, const char *name,
         g_variant_builder_add(&call.options, "{sv}", "keep-others",
                               g_variant_new_boolean(request->to->keep_others));
     }
-    if ((request->pin && !call_add_secret_option(&call, "pin", request->pin, error)) ||
+    if ((request->pin && !cvs_dbus_call_add_secret_option(&call, "pin", request->pin, error)) ||
         (request->recovery_key &&
-         !call_add_secret_option(&call, "recovery-key", request->recovery_key, error)))
+         !cvs_dbus_call_add_secret_option(&call, "recovery-key", request->recovery_key, error)))
         return FALSE;
-    reply = call_with_name((Dbus *)backend, &call, "Reseal", name, "()", error);
+    reply = cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Reseal", name, "()", error);
     return reply != NULL;
 }
 
 static gboolean
 dbus_remove(CvsBackend *backend, const char *owner, const char *name, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
 
-    call_init(&call, owner);
-    reply = call_with_name((Dbus *)backend, &call, "Remove", name, "()", error);
+    cvs_dbus_call_init(&call, owner);
+    reply = cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Remove", name, "()", error);
     return reply != NULL;
 }
 
@@ -501,8 +381,9 @@ get_version(Dbus *dbus, GError **error)
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) value = NULL;
 
-    reply = dbus_call(dbus, "org.freedesktop.DBus.Properties", "Get",
-                      g_variant_new("(ss)", INTERFACE, "Version"), NULL, "(v)", error);
+    reply = cvs_dbus_call_send(dbus->connection, "org.freedesktop.DBus.Properties", "Get",
+                               g_variant_new("(ss)", CVS_DBUS_INTERFACE, "Version"), NULL, "(v)",
+                               error);
     if (reply == NULL)
         return NULL;
     g_variant_get(g_dbus_message_get_body(reply), "(v)", &value);
@@ -515,7 +396,7 @@ static CvsStatusInfo *
 dbus_status(CvsBackend *backend, GError **error)
 {
     Dbus *dbus = (Dbus *)backend;
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) dict = NULL;
@@ -524,8 +405,8 @@ dbus_status(CvsBackend *backend, GError **error)
 
     if (version == NULL)
         return NULL;
-    call_init(&call, NULL);
-    reply = call_with_name(dbus, &call, "Status", NULL, "(a{sv})", error);
+    cvs_dbus_call_init(&call, NULL);
+    reply = cvs_dbus_call_method(dbus->connection, &call, "Status", NULL, "(a{sv})", error);
     if (reply == NULL)
         return NULL;
     g_free(info->server);
@@ -552,11 +433,12 @@ dbus_status(CvsBackend *backend, GError **error)
 static gboolean
 dbus_refresh(CvsBackend *backend, GError **error)
 {
-    g_auto(Call) call = {0};
+    g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
 
-    call_init(&call, NULL);
-    reply = call_with_name((Dbus *)backend, &call, "Refresh", NULL, "()", error);
+    cvs_dbus_call_init(&call, NULL);
+    reply =
+        cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Refresh", NULL, "()", error);
     return reply != NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "bed.h"
 #include "tee/tee-bed.h"
+#include "tpm/attesting.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -297,7 +298,7 @@ test_properties(void)
     g_assert_cmpstr(states->pdata[0], ==, "under-way");
     expect_property("AttestationState", "attested");
     expect_property("TeeType", "snp");
-    expect_property("VtpmKind", "host");
+    expect_property("VtpmKind", "svsm");
     registers = property("Registers");
     g_assert_cmpuint(g_variant_n_children(registers), ==, 8);
     g_assert_true(g_variant_lookup(registers, "pcr7", "&s", &pcr));
@@ -427,10 +428,23 @@ write_profile(void)
     g_autofree char *path = g_build_filename(bed->dir, "policies", "tee.policy", NULL);
     g_autofree char *text = g_strdup_printf("[Profile]\nDescription=of the test\n[Registers]\n"
                                             "PCRs=7\n[TEE]\nAllowTestRoots=yes\nMeasurements=%s\n"
-                                            "[vTPM]\nKinds=host\n",
+                                            "[vTPM]\nKinds=svsm\n",
                                             measurement);
 
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* The SVSM vouches for the TPM that the daemon has. */
+static void
+give_tpm_to_svsm(void)
+{
+    g_autoptr(CvsPublicArea) ek = attest_create_ek(bed->tpm, "rsa");
+    g_autoptr(GError) error = NULL;
+
+    (void)tee_sim_set_keys(vm.sim, ek->bytes, NULL, &error);
+    g_assert_no_error(error);
+    tee_sim_must(vm.sim, "vmpl=2");
+    tee_sim_must(vm.sim, "svsm=on");
 }
 
 int
@@ -463,6 +477,7 @@ main(int argc, char **argv)
     bed = bed_new(config->str, FALSE);
     if (bed == NULL)
         return 0;
+    give_tpm_to_svsm();
     write_profile();
     bed_assert_sealed(bed->bob, "plain", "y", 1, NULL);
     g_test_add_func("/service/attestation/slow", test_slow);
