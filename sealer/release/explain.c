@@ -55,7 +55,7 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     g_autoptr(GError) store_error = NULL;
     g_autoptr(GError) tee_error = NULL;
     g_autoptr(GError) srk_error = NULL;
-    GBytes *srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
+    GBytes *srk_name = NULL; /* the TPM's own, so that it is not kept over what may attest */
 
     if (!cvs_conditions_check_slot(attested, slot, &profile_error))
         cvs_error_add_reasons_of(refusal, profile_error);
@@ -70,6 +70,7 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
                                  tee_error->message);
     }
     judge_object(slot, refusal);
+    srk_name = cvs_tpm_read_srk_name(release->tpm, &srk_error);
     if (srk_name == NULL) {
         /* The PCRs are not looked at then: there is no key to authenticate what is read. */
         if (g_error_matches(srk_error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED)) {
