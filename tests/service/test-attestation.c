@@ -73,7 +73,8 @@ expect_refused(TestReply *reply, const char *error, const char *reason)
 {
     g_autoptr(TestReply) owned = reply;
 
-    g_assert_cmpuint(bed_count_reasons(owned, reason), ==, 1);
+    if (bed_count_reasons(owned, reason) != 1)
+        g_error("%s: %s", owned->error, owned->message);
     bed_assert_error(g_steal_pointer(&owned), error);
 }
 
@@ -453,7 +454,7 @@ main(int argc, char **argv)
 {
     static const char *const lies[][3] = {
         {"fail-once=EIO", "AttestationFailed", "NotAttested"},
-        {"wiped=on", "AttestationFailed", "TeeChannelClosed"},
+        {"wiped=on", "AttestationFailed", "NotAttested"},
         {"empty-outblob=on", "AttestationFailed", "AnswerEmpty"},
         {"other-chip=on", "AttestationFailed", "ChipMismatch"},
     };
