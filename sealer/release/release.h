@@ -109,7 +109,8 @@ typedef struct {
  * are its own (vault/slot-mac.h).
  *
  * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
- * those that do not open now, until the new one has opened in a release: whoever reseals in a state
+ * those that do not open now, until the newest has opened in a release. A slot for the present state
+ * is not the newest while one waits for a state to come (to). Whoever reseals in a state
  * that does not come again can still go back. Of several for one state the newest stays, and the
  * one that opened; where there is no room for all, the oldest goes.
  *

@@ -183,6 +183,19 @@ find_model(const CvsKeyFile *key, GError **error)
     return NULL;
 }
 
+/* The newest slot, when it opens, ends those before it. One for the present state must not be that
+ * while another waits for a state to come: it takes its place beside the slot that opened. */
+static guint32
+next_generation(const CvsKeyFile *key, guint opened, const CvsTpm2Slot *newest,
+                const CvsPredicted *to)
+{
+    const CvsTpm2Slot *slot = opened != NONE ? cvs_key_file_get_tpm2_slot(key, opened) : NULL;
+
+    return slot && to == NULL && newest->predicted && slot->generation < newest->generation
+               ? slot->generation
+               : newest->generation + 1;
+}
+
 gboolean
 cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                    const CvsResealOptions *options, GError **error)
@@ -244,7 +257,7 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     request.derived_key = derived_key;
     request.predicted = options->to;
     request.allow_unmeasured = options->allow_unmeasured;
-    request.generation = model->generation + 1;
+    request.generation = next_generation(key, opened, model, options->to);
     if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
                                       has_recovery_slot(key), derived_key, error))
         return FALSE;

@@ -157,6 +157,7 @@ make_once(const CvsRelease *release, const CvsSlotRequest *request, CvsNewSlot *
     if (request->derived_key && !make_tee_key(release, &made, error))
         return FALSE;
     made.slot->generation = request->generation;
+    made.slot->predicted = request->predicted != NULL;
     made.slot->profile = g_strdup(request->profile->name);
     if (request->conditions)
         cvs_slot_conditions_copy(request->conditions, &made.slot->conditions);

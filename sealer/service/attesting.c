@@ -17,14 +17,19 @@
 
 /* What firmware, boot loader and system measure: all that software cannot reset. */
 #define PCRS 0xffffu
+/* MFD_NOEXEC_SEAL of linux/memfd.h, for which older headers have no name. */
+#define NOEXEC_SEAL 0x0008u
 
 /* Everybody may read it, from its beginning, and nobody can change it or keep another from it. */
 static int
 seal_in_memory(const char *text, GError **error)
 {
     const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    CVS_AUTO_FD int fd = memfd_create("evidence", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    CVS_AUTO_FD int fd = memfd_create("evidence", MFD_CLOEXEC | MFD_ALLOW_SEALING | NOEXEC_SEAL);
 
+    /* Linux before 6.3 does not know it; with vm.memfd_noexec=2 nothing else is allowed. */
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("evidence", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || !cvs_write_all(fd, text, strlen(text)) || lseek(fd, 0, SEEK_SET) != 0 ||
         fcntl(fd, F_ADD_SEALS, seals) != 0) {
         cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "no memory to hand out the evidence");

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/options.h"
+#include "attest/evidence-bundle.h"
 #include "base/error.h"
 #include "policy/pinnable.h"
 #include "policy/profile.h"
 #include "service/listing.h"
+
+/* Bytes; an owner and a name have far fewer. */
+#define AFTER_MAX 1024
 
 static const struct {
     const char *name;
@@ -86,6 +90,33 @@ set_limit(GVariant *value, CvsOptions *options, GError **error)
 }
 
 static gboolean
+set_after(GVariant *value, CvsOptions *options, GError **error)
+{
+    gsize size = 0;
+    const char *after = g_variant_get_string(value, &size);
+
+    if (size > AFTER_MAX) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                            "option \"after\" is not what a listing gave as \"next\"");
+        return FALSE;
+    }
+    options->after = g_strdup(after);
+    return TRUE;
+}
+
+static gboolean
+set_user_data(GVariant *value, CvsOptions *options, GError **error)
+{
+    if (g_variant_get_size(value) > CVS_BUNDLE_USER_DATA_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT, "user data have at most %d bytes",
+                    CVS_BUNDLE_USER_DATA_MAX);
+        return FALSE;
+    }
+    options->user_data = g_variant_get_data_as_bytes(value);
+    return TRUE;
+}
+
+static gboolean
 set_to(GVariant *value, CvsOptions *options, GError **error)
 {
     gsize size = 0;
@@ -115,8 +146,7 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         options->claims = cvs_pinnable_parse(g_variant_get_string(value, NULL), error);
         return options->claims != NULL;
     case CVS_OPTION_USER_DATA:
-        options->user_data = g_variant_get_data_as_bytes(value);
-        return TRUE;
+        return set_user_data(value, options, error);
     case CVS_OPTION_REPLACE:
         options->replace = g_variant_get_boolean(value);
         return TRUE;
@@ -144,8 +174,7 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         options->all = g_variant_get_boolean(value);
         return TRUE;
     case CVS_OPTION_AFTER:
-        options->after = g_variant_dup_string(value, NULL);
-        return TRUE;
+        return set_after(value, options, error);
     case CVS_OPTION_LIMIT:
         return set_limit(value, options, error);
     case CVS_OPTION_REASONS:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/request.h"
+#include "attest/evidence-bundle.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "service/attesting.h"
@@ -405,10 +406,17 @@ take_size(Request *request, GVariant *value, GError **error)
     return FALSE;
 }
 
-/* The bounds are the attester's to check. */
+/* Before polkit is asked, which may take minutes, in which the whole message is kept. */
 static gboolean
-take_nonce(Request *request, GVariant *value)
+take_nonce(Request *request, GVariant *value, GError **error)
 {
+    gsize size = g_variant_get_size(value);
+
+    if (size == 0 || size > CVS_BUNDLE_NONCE_MAX) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                    "a nonce has 1 to %d bytes, not %zu", CVS_BUNDLE_NONCE_MAX, size);
+        return FALSE;
+    }
     request->op.nonce = g_variant_get_data_as_bytes(value);
     return TRUE;
 }
@@ -436,7 +444,7 @@ take_arguments(Request *request, GVariant *arguments, CvsFds *fds, GError **erro
         else if (order[i] == CVS_TAKES_SIZE)
             ok = take_size(request, value, error);
         else
-            ok = take_nonce(request, value);
+            ok = take_nonce(request, value, error);
         if (!ok)
             return FALSE;
     }

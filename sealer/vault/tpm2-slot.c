@@ -95,7 +95,8 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     gint64 number = 0;
 
     if (!cvs_json_only(json, WHAT, error, "version", "type", "srk", "public", "private", "policy",
-                       "factors", "generation", "profile", "conditions", "state", "tee_key", NULL))
+                       "factors", "generation", "profile", "conditions", "state", "tee_key",
+                       "predicted", NULL))
         return FALSE;
     if (!cvs_json_get_int(json, "version", CVS_SLOT_VERSION, CVS_SLOT_VERSION, WHAT, &number,
                           error))
@@ -143,6 +144,10 @@ parse_members(const json_t *json, CvsTpm2Slot *slot, GError **error)
     value = cvs_json_get_object(json, "conditions", WHAT, error);
     if (value == NULL || !cvs_slot_conditions_parse(value, &slot->conditions, error))
         return FALSE;
+    value = json_object_get(json, "predicted");
+    if (value != NULL && !json_is_true(value))
+        return bad(error, "member \"predicted\" is not true");
+    slot->predicted = value != NULL;
     if (json_object_get(json, "state") != NULL) {
         slot->state = cvs_json_get_bytes(json, "state", CVS_SLOT_STATE_SIZE, CVS_SLOT_STATE_SIZE,
                                          WHAT, error);
@@ -211,6 +216,8 @@ cvs_tpm2_slot_format(const CvsTpm2Slot *slot, GError **error)
     set_bytes(json, "srk", slot->object.srk_name);
     set_bytes(json, "public", slot->object.public_area);
     set_bytes(json, "private", slot->object.private_area);
+    if (slot->predicted)
+        (void)json_object_set_new(json, "predicted", json_true());
     if (slot->state != NULL)
         set_bytes(json, "state", slot->state);
     if ((slot->factors & CVS_FACTOR_TEE_KEY) != 0)

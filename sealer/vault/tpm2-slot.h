@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a tpm2 slot says, as JSON in canonical form (compact, members sorted), at most CVS_SLOT_MAX
- * bytes. Every byte of it enters the KEK. Members, all required but the last two:
+ * bytes. Every byte of it enters the KEK. Members, all required but the last three:
  *
  *   "version": 1, "type": "tpm2"
  *   "srk", "public", "private"   base64url: the sealed object (tpm/seal.h)
@@ -14,6 +14,7 @@
  *   "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
  *   "tee_key"                    how the TEE derives its key (tee/tee-key.h); there if and only if
  *                                that is a factor
+ *   "predicted"                  true: for a state that was to come when the slot was made
  *   "state"                      base64url: SHA-256 of the state record beside the key
  *
  * Reading refuses what this list does not have: a condition that is not understood must not count
@@ -49,6 +50,7 @@ typedef struct {
     CvsTeeKeyParams tee_key; /* if it is among the factors */
     char *profile;           /* the profile's name */
     CvsSlotConditions conditions;
+    gboolean predicted;
     GBytes *state; /* SHA-256 of the state record beside the key; NULL if there is none */
 } CvsTpm2Slot;
 

@@ -255,6 +255,29 @@ test_again(void)
     g_assert_cmpuint(count_slots(bed), ==, 1);
 }
 
+/* A reseal to the present state before the update has come: what was prepared stays. */
+static void
+test_between(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "db", NULL);
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+    for (guint i = 0; i < 3; i++) {
+        error = reseal(bed, NULL, NULL);
+        g_assert_no_error(error);
+        bed_assert_opens(bed, "db", NULL);
+        g_assert_cmpuint(count_slots(bed), <=, 3);
+    }
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+}
+
 /* A prediction that does not come true leaves the key as it was. */
 static void
 test_wrong(void)
@@ -394,6 +417,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/log", test_log);
     g_test_add_func("/release/predicted/ahead", test_ahead);
     g_test_add_func("/release/predicted/again", test_again);
+    g_test_add_func("/release/predicted/between", test_between);
     g_test_add_func("/release/predicted/wrong", test_wrong);
     g_test_add_func("/release/predicted/missing-register", test_missing_register);
     g_test_add_func("/release/predicted/refused", test_refused);

@@ -36,6 +36,7 @@ test_round_trip(void)
         cvs_policy_add_auth_value(slot.policy);
         if (with_state)
             slot.state = g_bytes_new("0123456789abcdef0123456789abcdef", 32);
+        slot.predicted = with_state != 0;
         json = cvs_tpm2_slot_format(&slot, &error);
         g_assert_no_error(error);
         read = cvs_tpm2_slot_parse(json, &error);
@@ -47,6 +48,7 @@ test_round_trip(void)
         g_assert_cmpstr(read->profile, ==, "default");
         g_assert_cmpint(read->factors, ==, CVS_FACTOR_TPM2);
         g_assert_cmpint(read->state != NULL, ==, with_state);
+        g_assert_cmpint(read->predicted, ==, with_state);
         if (with_state)
             assert_equal(read->state, slot.state);
         g_assert_true(cvs_policy_needs_pin(read->policy));
