@@ -2,6 +2,7 @@
 #include "attest/challenge.h"
 #include "base/error.h"
 #include "base/writer.h"
+#include "tpm/ak-public.h"
 
 #include <openssl/rand.h>
 #include <string.h>
@@ -55,6 +56,27 @@ cvs_challenge_compute_answer(const CvsChallenge *challenge, const CvsSecret *sec
              cvs_writer_size(&writer), ret_answer);
 }
 
+static gboolean
+check_keys(const CvsEvidenceBundle *bundle, GError **error)
+{
+    const char *lack = cvs_ak_lacks(bundle->ak);
+    GError *unfit = NULL;
+
+    if (bundle->ek == NULL) {
+        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                            "the evidence names no endorsement key to which a challenge could be "
+                            "made");
+        return FALSE;
+    }
+    if (lack == NULL)
+        return TRUE;
+    unfit = g_error_new(CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED,
+                        "no answer would say anything of the attestation key: %s", lack);
+    cvs_error_add_reason(unfit, CVS_REASON_AK_UNFIT, NULL, NULL, "%s", lack);
+    g_propagate_error(error, unfit);
+    return FALSE;
+}
+
 gboolean
 cvs_challenge_make(const CvsEvidenceBundle *bundle, CvsChallenge **ret_challenge,
                    CvsChallengeRecord **ret_record, GError **error)
@@ -66,12 +88,8 @@ cvs_challenge_make(const CvsEvidenceBundle *bundle, CvsChallenge **ret_challenge
 
     CVS_WIPE_ON_RETURN(answer);
 
-    if (bundle->ek == NULL) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                            "the evidence names no endorsement key to which a challenge could be "
-                            "made");
+    if (!check_keys(bundle, error))
         return FALSE;
-    }
     if (RAND_bytes(nonce, sizeof nonce) != 1) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED, "no random numbers for a nonce");
         return FALSE;

@@ -52,8 +52,8 @@ void cvs_challenge_record_free(CvsChallengeRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsChallengeRecord, cvs_challenge_record_free)
 
 /* For the keys of this evidence, with a new nonce. What the evidence says has to be proven first:
- * an endorsement key for which nothing vouches can be anybody's. NotSupported where it names none.
- */
+ * an endorsement key for which nothing vouches can be anybody's. NotSupported where it names none;
+ * AttestationFailed with reason AkUnfit where the attestation key is none (tpm/ak-public.h). */
 gboolean cvs_challenge_make(const CvsEvidenceBundle *bundle, CvsChallenge **ret_challenge,
                             CvsChallengeRecord **ret_record, GError **error);
 

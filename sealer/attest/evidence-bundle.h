@@ -14,8 +14,8 @@
  *   "tpm"        {"ek", "ak", "srk_name", "attest", "signature", "pcrs"}: TPMT_PUBLIC of the keys
  *                (ek: left out where none is vouched for); a Name; TPMS_ATTEST and TPMT_SIGNATURE
  *                of the quote; the values quoted, as tpm/pcr.h has them
- *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h); left out if there
- *                was none
+ *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h), in both versions;
+ *                left out if there was none
  *   "logs"       {"tpm", "cc", "measured"}, from version 2 on: the event logs of the TPM and of the
  *                TD (tee/eventlog.h), and of what was measured since (tee/measure-log.h). Left out
  *                where there are none

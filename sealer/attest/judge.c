@@ -8,6 +8,7 @@
 #include "tee/refusal.h"
 #include "tee/tdreport.h"
 #include "tee/tdx-quote.h"
+#include "tpm/ak-public.h"
 
 #include <tss2/tss2_tpm2_types.h>
 
@@ -15,6 +16,7 @@ typedef struct {
     const CvsBundleInput *input;
     CvsReportInput report; /* type UNKNOWN: there is none */
     guint8 binding[CVS_BINDING_SIZE];
+    gboolean ak_is_fit;
     GError *refusal;
     json_t *claims;
 } Run;
@@ -58,6 +60,19 @@ check_nonce(Run *run)
     cvs_error_add_reason(run->refusal, CVS_REASON_NONCE_MISMATCH, seen_hex, wanted_hex,
                          "the evidence was made for another nonce: it is an old one, or was made "
                          "for others");
+}
+
+/* Only of a key that has all this does an answer, or a quote, say anything (tpm/ak-public.h). A
+ * paravisor vouches for the key itself, but the machine asks the same of it. */
+static void
+check_ak(Run *run)
+{
+    const char *lack = cvs_ak_lacks(run->input->bundle->ak);
+
+    run->ak_is_fit = lack == NULL;
+    if (lack)
+        cvs_error_add_reason(run->refusal, CVS_REASON_AK_UNFIT, NULL, NULL,
+                             "the attestation key is none: %s", lack);
 }
 
 /* A TDREPORT has no proof of its own, and may only say what the quote says. */
@@ -156,7 +171,8 @@ classify(Run *run)
                                       .ek = bundle->ek,
                                       .ak = bundle->ak,
                                       .srk_name = &bundle->srk_name,
-                                      .challenged = run->input->challenged || answered};
+                                      .challenged =
+                                          run->ak_is_fit && (run->input->challenged || answered)};
 
     cvs_vtpm_classify(&evidence, run->claims, run->refusal);
     cvs_error_add_reasons_of(run->refusal, unanswered);
@@ -178,6 +194,7 @@ cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refu
     ok = verify_report(&run, error) && judge_quote(&run, error) &&
          cvs_logs_judge(bundle, run.claims, error);
     check_nonce(&run);
+    check_ak(&run);
     /* Last: what was found against any part says that nothing vouches for the TPM. */
     if (ok)
         classify(&run);

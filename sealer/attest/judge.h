@@ -29,6 +29,8 @@ typedef struct {
  * of report-verify.h, quote.h and vtpm.h, and
  *
  *   NonceMismatch   the bundle says another nonce than was asked with
+ *   AkUnfit         by its own public area the attestation key is none (tpm/ak-public.h); then no
+ *                   answer counts
  *   QuoteMismatch   a TDREPORT that is not of the TD quote
  *   ChallengeUnanswered   of cvs_challenge_check()
  *

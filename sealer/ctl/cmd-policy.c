@@ -231,15 +231,22 @@ attest(const CvsCli *cli, const CvsProfile *profile, Pin *pin, GError **error)
     return TRUE;
 }
 
+static gboolean
+takes(const CvsProfile *profile, const char *kind)
+{
+    const CvsTeeRule *kinds = &profile->tee.rules[CVS_TEE_VTPM_KINDS];
+
+    return !kinds->given || g_strv_contains((const char *const *)kinds->list, kind);
+}
+
 /* Whoever may choose the report data of a listed measurement can pass for any SVSM or paravisor. */
 static gboolean
 check_kind(const CvsProfile *profile, const Pin *pin, GError **error)
 {
     static const char *const vouching[] = {"svsm", "azure", "vtpm-td"};
-    const CvsTeeRule *kinds = &profile->tee.rules[CVS_TEE_VTPM_KINDS];
 
     for (gsize i = 0; g_strcmp0(pin->kind, "host") == 0 && i < G_N_ELEMENTS(vouching); i++) {
-        if (!kinds->given || g_strv_contains((const char *const *)kinds->list, vouching[i])) {
+        if (takes(profile, vouching[i])) {
             g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                         "nothing vouches for this machine's TPM, and the profile takes %s too: "
                         "with its measurement on the list, this guest could pass itself off as "
@@ -282,8 +289,8 @@ write_profile(const char *folder, const char *name, const char *text, GError **e
 }
 
 static gboolean
-tell(CvsCli *cli, const Installed *from, const char *file, const Pin *pin, gboolean added,
-     gboolean copied, GError **error)
+tell(CvsCli *cli, const Installed *from, const CvsProfile *profile, const char *file,
+     const Pin *pin, gboolean added, gboolean copied, GError **error)
 {
     g_autofree char *safe = cvs_text_safe(file);
     g_autofree char *origin = cvs_text_safe(from->file);
@@ -311,6 +318,11 @@ tell(CvsCli *cli, const Installed *from, const char *file, const Pin *pin, gbool
         g_string_append_printf(text,
                                "From now on the %s of this machine is trusted, whoever chose it.\n",
                                g_str_equal(pin->kind, "svsm") ? "SVSM" : "paravisor");
+    /* Nobody has looked at what it is the measurement of. */
+    if (pin->local == NULL && (takes(profile, "svsm") || takes(profile, "azure")))
+        g_string_append(text, "Whatever has this measurement is trusted to vouch for a TPM: pin "
+                              "none of a guest that is no SVSM and no paravisor, which could pass "
+                              "itself off as one.\n");
     whole = g_string_free(text, FALSE);
     return cvs_cli_print(cli, whole, error);
 }
@@ -340,7 +352,8 @@ run_pin(CvsCli *cli, const char *name, GError **error)
     copied = added && !g_str_equal(installed.folder, folders[0]);
     if (added && !write_profile(folders[0], name, text, error))
         return FALSE;
-    return tell(cli, &installed, added ? file : installed.file, &pin, added, copied, error);
+    return tell(cli, &installed, changed, added ? file : installed.file, &pin, added, copied,
+                error);
 }
 
 static gboolean

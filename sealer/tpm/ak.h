@@ -20,9 +20,8 @@
 /* The key that Azure's paravisor makes: RSA-2048, RSASSA with SHA-256. */
 #define CVS_AK_AZURE 0x81000003u
 
-/* The key's public area, read or made in the salted session. Its attributes are checked: fixedTPM,
- * fixedParent, sensitiveDataOrigin, restricted, sign, not decrypt, and an algorithm that
- * cvs_quote_judge() accepts; AttestationFailed with reason AkUnfit. NotSupported if there is none
+/* The key's public area, read or made in the salted session. It is checked by cvs_ak_lacks();
+ * AttestationFailed with reason AkUnfit. NotSupported if there is none
  * at the handle, or the endorsement hierarchy has a password. ret_qualified: its qualified Name,
  * may be NULL. */
 CvsPublicArea *cvs_tpm_read_ak(CvsTpm *tpm, guint32 handle, CvsName *ret_qualified, GError **error);

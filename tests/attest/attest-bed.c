@@ -24,6 +24,12 @@ __wrap_cvs_tpm_nv_read(CvsTpm *tpm, guint32 index, GError **error)
         return __real_cvs_tpm_nv_read(tpm, index, error);
     bed->hcl_reads++;
     user_data = __real_cvs_tpm_nv_read(tpm, CVS_NV_AZURE_USER_DATA, NULL);
+    if (user_data && bed->hcl && bed->change_srk) {
+        bed->change_srk = FALSE;
+        g_free(test_tpm_run(bed->tpm, "tpm2_evictcontrol -C o -c 0x81000001"));
+        g_free(test_tpm_run(bed->tpm, "tpm2_createprimary -C o -G rsa2048 -c srk.ctx"));
+        g_free(test_tpm_run(bed->tpm, "tpm2_evictcontrol -C o -c srk.ctx 0x81000001"));
+    }
     if (user_data && bed->hcl && bed->hcl_lag > 0) {
         bed->hcl_lag--;
         return g_bytes_ref(bed->hcl);

@@ -29,6 +29,7 @@ typedef struct {
     gboolean azure;     /* NV index 0x01400001 is the paravisor's */
     guint hcl_lag;      /* so many more reads of it give the former report */
     guint hcl_reads;
+    gboolean change_srk; /* at the next read, after which it is another */
     GBytes *hcl;
 } AttestBed;
 

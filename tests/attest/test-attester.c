@@ -382,6 +382,24 @@ test_tpm_swapped(void)
     g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "svsm");
 }
 
+/* While the paravisor makes its report: what was read first does not hold afterwards. */
+static void
+test_srk_changes(void)
+{
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) claims = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_AZURE_SNP, NULL))
+        return;
+    bed.change_srk = TRUE;
+    g_assert_false(cvs_attester_claims(bed.attester, bed.now, 0, &claims, &error));
+    g_assert_false(bed.change_srk);
+    assert_refused(error, TPM_REPLACED, CVS_REASON_SRK_CHANGED);
+    claims = claims_of(&bed);
+    g_assert_cmpstr(claim(claims, "vtpm.kind"), ==, "azure");
+}
+
 /* Somebody between us and the TPM turns over a bit of one answer after the other. Either nothing is
  * attested, or what is attested is the truth: never another key. */
 static void
@@ -580,6 +598,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/attester/azure-quote", test_azure_quote);
     g_test_add_func("/attest/attester/kept", test_kept);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
+    g_test_add_func("/attest/attester/srk-changes", test_srk_changes);
     g_test_add_data_func("/attest/attester/man-in-the-middle/30", GUINT_TO_POINTER(30),
                          test_man_in_the_middle);
     g_test_add_data_func("/attest/attester/man-in-the-middle/60", GUINT_TO_POINTER(60),

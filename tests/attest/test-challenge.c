@@ -4,9 +4,13 @@
  * challenge answers one. */
 
 #include "attest/attest-bed.h"
+#include "attest/binding.h"
 #include "attest/challenge.h"
+#include "base/writer.h"
 
+#include <openssl/pem.h>
 #include <string.h>
+#include <tss2/tss2_tpm2_types.h>
 
 #define LISTED "Measurements=%M\n[vTPM]\nKinds=svsm azure"
 
@@ -211,6 +215,175 @@ test_host(void)
     }
 }
 
+static void
+put_2b(CvsWriter *writer, const void *data, gsize size)
+{
+    cvs_writer_u16_be(writer, (guint16)size);
+    cvs_writer_bytes(writer, data, size);
+}
+
+/* TPMS_ATTEST, as nobody but a TPM should write it, of registers as their owner wishes them. */
+static void
+write_quote(CvsWriter *writer, const CvsEvidenceBundle *bundle, const guint8 *nonce)
+{
+    static const guint8 endorsement[] = {0x40, 0x00, 0x00, 0x0b};
+    const guint8 selected[] = {3, (guint8)bundle->quote.values.selection.mask, 0, 0};
+    CvsName qualified = {0};
+    guint8 digest[32];
+
+    cvs_name_qualify(endorsement, sizeof endorsement, bundle->ak, &qualified);
+    cvs_pcr_values_digest(&bundle->quote.values, digest);
+    cvs_writer_u32_be(writer, TPM2_GENERATED_VALUE);
+    cvs_writer_u16_be(writer, TPM2_ST_ATTEST_QUOTE);
+    put_2b(writer, qualified.bytes, qualified.size);
+    put_2b(writer, nonce, CVS_BINDING_QUOTE_NONCE_SIZE);
+    cvs_writer_zero(writer, 8 + 4 + 4); /* clock, counts */
+    cvs_writer_u8(writer, 1);           /* safe */
+    cvs_writer_zero(writer, 8);         /* firmware */
+    cvs_writer_u32_be(writer, 1);
+    cvs_writer_u16_be(writer, TPM2_ALG_SHA256);
+    cvs_writer_bytes(writer, selected, sizeof selected);
+    put_2b(writer, digest, sizeof digest);
+}
+
+static void
+sign_quote(CvsEvidenceBundle *bundle, EVP_PKEY *key, const CvsWriter *attest)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    guint8 signature[256];
+    size_t size = sizeof signature;
+    g_auto(CvsWriter) writer = {0};
+
+    g_assert_cmpint(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), ==, 1);
+    g_assert_cmpint(
+        EVP_DigestSign(ctx, signature, &size, cvs_writer_data(attest), cvs_writer_size(attest)), ==,
+        1);
+    EVP_MD_CTX_free(ctx);
+    cvs_writer_init(&writer);
+    cvs_writer_u16_be(&writer, TPM2_ALG_RSASSA);
+    cvs_writer_u16_be(&writer, TPM2_ALG_SHA256);
+    put_2b(&writer, signature, size);
+    g_bytes_unref(bundle->quote.attest);
+    bundle->quote.attest = g_bytes_new(cvs_writer_data(attest), cvs_writer_size(attest));
+    g_bytes_unref(bundle->quote.signature);
+    bundle->quote.signature = g_bytes_new(cvs_writer_data(&writer), cvs_writer_size(&writer));
+}
+
+static EVP_PKEY *
+read_private_key(TestTpm *tpm, const char *name)
+{
+    g_autoptr(GBytes) pem = attest_read_file(tpm, name);
+    BIO *bio = BIO_new_mem_buf(g_bytes_get_data(pem, NULL), (int)g_bytes_get_size(pem));
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+
+    g_assert_nonnull(key);
+    BIO_free(bio);
+    return key;
+}
+
+/* Everything is the guest's that can be: a report for its own key, and registers as of a machine
+ * that is in order. */
+static void
+take_over(AttestBed *bed, CvsEvidenceBundle *bundle, const CvsPublicArea *ak, EVP_PKEY *key)
+{
+    CvsTeeRequest request = {
+        .privlevel = -1, .svsm = TRUE, .service_guid = CVS_TEE_SVSM_VTPM, .manifest_version = 0};
+    g_autoptr(CvsTeeEvidence) evidence = NULL;
+    g_autoptr(GError) error = NULL;
+    guint8 binding[CVS_BINDING_SIZE], nonce[CVS_BINDING_QUOTE_NONCE_SIZE];
+    g_auto(CvsWriter) attest = {0};
+
+    cvs_public_area_free(bundle->ak);
+    bundle->ak = cvs_public_area_copy(ak);
+    cvs_binding_compute(bundle->nonce, &ak->name, &bundle->srk_name, bundle->user_data, binding);
+    memcpy(request.report_data, binding, sizeof binding);
+    evidence = cvs_tee_source_get(bed->tee.source, &request, &error);
+    g_assert_no_error(error);
+    g_bytes_unref(bundle->report);
+    bundle->report = g_bytes_ref(evidence->report);
+    g_bytes_unref(bundle->manifest);
+    bundle->manifest = g_bytes_ref(evidence->manifest);
+    memset(bundle->quote.values.value[7], 0x47, 32);
+    cvs_binding_quote_nonce(binding, bundle->report, nonce);
+    cvs_writer_init(&attest);
+    write_quote(&attest, bundle, nonce);
+    sign_quote(bundle, key, &attest);
+}
+
+/* The TPM's answer for the key that was loaded into it. */
+static CvsSecret *
+activate(TestTpm *tpm, const CvsCredential *credential)
+{
+    static const guint8 header[] = {0xba, 0xdc, 0xc0, 0xde, 0, 0, 0, 1};
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GBytes) file = NULL, answer = NULL;
+
+    g_byte_array_append(bytes, header, sizeof header);
+    g_byte_array_append(bytes, g_bytes_get_data(credential->id_object, NULL),
+                        (guint)g_bytes_get_size(credential->id_object));
+    g_byte_array_append(bytes, g_bytes_get_data(credential->encrypted_secret, NULL),
+                        (guint)g_bytes_get_size(credential->encrypted_secret));
+    file = g_byte_array_free_to_bytes(g_steal_pointer(&bytes));
+    attest_write_file(tpm, "file", file);
+    g_free(test_tpm_run(tpm, "tpm2_startauthsession --policy-session -S session"));
+    g_free(test_tpm_run(tpm, "tpm2_policysecret -S session -c e"));
+    g_free(test_tpm_run(tpm, "tpm2_activatecredential -c evil.ctx -C ek.ctx -i file -o answer "
+                             "-P session:session"));
+    answer = attest_read_file(tpm, "answer");
+    return cvs_secret_new_copy(g_bytes_get_data(answer, NULL), g_bytes_get_size(answer));
+}
+
+/* A key that is software's, loaded into the real TPM from outside, answers: the TPM does not mind.
+ */
+static void
+test_software_key(void)
+{
+    g_auto(Round) round = {0};
+    AttestBed *bed = &round.bed;
+    g_autoptr(CvsPublicArea) ak = NULL;
+    g_autoptr(CvsSecret) secret = NULL, answered = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsChallenge challenge = {0};
+    CvsChallengeRecord record = {0};
+    guint8 answer_bytes[CVS_CHALLENGE_ANSWER_SIZE];
+    EVP_PKEY *key = NULL;
+
+    if (!attest_bed_init(bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    g_free(test_tpm_run(bed->tpm, "openssl genrsa -out evil.pem 2048"));
+    g_free(test_tpm_run(
+        bed->tpm,
+        "tpm2_loadexternal -C n -G rsa2048:rsassa-sha256:null -r evil.pem -a 'userwithauth|sign' "
+        "-c evil.ctx"));
+    g_free(test_tpm_run(bed->tpm, "tpm2_readpublic -c evil.ctx -o evil.pub"));
+    ak = attest_read_public(bed->tpm, "evil.pub");
+    key = read_private_key(bed->tpm, "evil.pem");
+    round.first = attest_bed_evidence(bed, "one", &error);
+    g_assert_no_error(error);
+    take_over(bed, round.first, ak, key);
+    EVP_PKEY_free(key);
+
+    /* None is made for it; if one were, this is what would be said of the answer. */
+    g_assert_false(cvs_challenge_make(round.first, &round.challenge, &round.record, &error));
+    assert_refused(error, ATTESTATION_FAILED, CVS_REASON_AK_UNFIT);
+    g_clear_error(&error);
+    challenge.nonce = record.nonce = round.first->nonce;
+    challenge.ek_name = record.ek_name = round.first->ek->name;
+    challenge.ak_name = record.ak_name = ak->name;
+    secret = cvs_secret_new_random(32, &error);
+    g_assert_no_error(error);
+    (void)cvs_credential_make(round.first->ek, &ak->name, secret, &challenge.credential, &error);
+    g_assert_no_error(error);
+    cvs_challenge_compute_answer(&challenge, secret, answer_bytes);
+    cvs_hash_bytes(CVS_SHA256, answer_bytes, sizeof answer_bytes, record.answer_sha256);
+    answered = activate(bed->tpm, &challenge.credential);
+    g_assert_true(cvs_secret_equal(answered, secret));
+    cvs_challenge_compute_answer(&challenge, answered, answer_bytes);
+    round.first->answer = g_bytes_new(answer_bytes, sizeof answer_bytes);
+    cvs_credential_clear(&challenge.credential);
+    expect(&round, round.first, &record, "AkUnfit VtpmKindRefused", "guest-asserted");
+}
+
 /* Each member taken out, and one that is not known. */
 static void
 check_members(const char *text, gboolean (*parses)(const char *text))
@@ -316,6 +489,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/challenge/other-keys", test_other_keys);
     g_test_add_func("/attest/challenge/credential-changed", test_credential_changed);
     g_test_add_func("/attest/challenge/host", test_host);
+    g_test_add_func("/attest/challenge/software-key", test_software_key);
     g_test_add_func("/attest/challenge/files", test_files);
     return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include "tpm/ak.h"
 
 #include <string.h>
+#include <tss2/tss2_tpm2_types.h>
 
 /* Kinds that can be shown, and one that takes whatever there is. */
 #define ALL "Measurements=%M\n[vTPM]\nKinds=svsm azure host"
@@ -373,6 +374,43 @@ test_selection(void)
     g_assert_nonnull(strstr(found, "TpmQuoteSelection"));
 }
 
+/* The same key, whose area says what an attestation key's may not: whoever vouches for it, and
+ * however it is used. */
+static void
+test_unfit_ak(gconstpointer data)
+{
+    static const guint32 bits[] = {
+        TPMA_OBJECT_FIXEDTPM,   TPMA_OBJECT_FIXEDPARENT,  TPMA_OBJECT_SENSITIVEDATAORIGIN,
+        TPMA_OBJECT_RESTRICTED, TPMA_OBJECT_SIGN_ENCRYPT, TPMA_OBJECT_DECRYPT};
+    const Machine *machine = data;
+    g_auto(AttestBed) bed = {0};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+
+    if (!attest_bed_init(&bed, machine->type, machine->machine))
+        return;
+    bundle = evidence_of(&bed, "one");
+    for (gsize i = 0; i < G_N_ELEMENTS(bits); i++) {
+        g_autoptr(CvsEvidenceBundle) changed = copy(bundle);
+        gsize size = g_bytes_get_size(bundle->ak->bytes);
+        g_autofree guint8 *bytes = g_memdup2(g_bytes_get_data(bundle->ak->bytes, NULL), size);
+        const guint32 attributes = GUINT32_TO_BE(bundle->ak->attributes ^ bits[i]);
+        g_autoptr(CvsChallenge) challenge = NULL;
+        g_autoptr(CvsChallengeRecord) record = NULL;
+        g_autoptr(GError) error = NULL, refused = NULL;
+        g_autofree char *found = NULL;
+
+        memcpy(bytes + 4, &attributes, sizeof attributes);
+        cvs_public_area_free(changed->ak);
+        changed->ak = cvs_public_area_parse(bytes, size, "AK", &error);
+        g_assert_no_error(error);
+        found = judge(&bed, changed, ALL, NULL);
+        if (strstr(found, CVS_REASON_AK_UNFIT) == NULL)
+            g_error("0x%x: \"%s\"", bits[i], found);
+        g_assert_false(cvs_challenge_make(changed, &challenge, &record, &refused));
+        assert_refused(refused, ATTESTATION_FAILED, CVS_REASON_AK_UNFIT);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -382,6 +420,8 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, &machines[i], test_mixed);
     }
+    g_test_add_data_func("/attest/judge/unfit-ak/svsm", &machines[0], test_unfit_ak);
+    g_test_add_data_func("/attest/judge/unfit-ak/azure", &machines[2], test_unfit_ak);
     g_test_add_func("/attest/judge/replayed", test_replayed);
     g_test_add_func("/attest/judge/guest-without-svsm", test_guest_without_svsm);
     g_test_add_func("/attest/judge/guest-under-svsm", test_guest_under_svsm);

@@ -237,7 +237,7 @@ test_pin(void)
     g_auto(World) world = {0};
     const char *tcti = NULL, *dir = NULL;
     g_autofree char *mine = NULL, *strict = NULL, *host = NULL, *pinned = NULL;
-    g_autofree char *verdict = NULL, *wanted = NULL, *twice = NULL, *list = NULL;
+    g_autofree char *verdict = NULL, *wanted = NULL, *twice = NULL, *list = NULL, *plain = NULL;
     g_autoptr(json_t) json = NULL;
     GStatBuf st = {0};
 
@@ -281,6 +281,12 @@ test_pin(void)
     assert_says(run(0, "policy", "pin", "named", "--policies", dir, "--measurement", OTHER, NULL),
                 OTHER);
     assert_file(twice, list);
+    assert_says(run(0, "policy", "pin", "named", "--policies", dir, "--measurement", OTHER, NULL),
+                "pass itself off");
+    g_free(write_file(&world, "plain.policy", HEAD "[vTPM]\nKinds=host\n"));
+    plain = run(0, "policy", "pin", "plain", "--policies", dir, "--measurement", OTHER, NULL);
+    g_assert_nonnull(strstr(plain, OTHER));
+    g_assert_null(strstr(plain, "pass itself off"));
     assert_says(run(2, "policy", "pin", "named", "--policies", dir, "--measurement", "ff", NULL),
                 "48 bytes");
 }
