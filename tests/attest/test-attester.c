@@ -9,8 +9,10 @@
 #include "base/hex.h"
 #include "tee/pace.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <utime.h>
 
 static const char *
 claim(const json_t *claims, const char *name)
@@ -243,7 +245,9 @@ static void
 test_azure_quote(void)
 {
     g_auto(AttestBed) bed = {0};
+    const gint64 ages[] = {31, -3600};
     g_autofree char *answer = NULL;
+    g_autofree char *request = NULL;
     g_autoptr(CvsEvidenceBundle) bundle = NULL;
     g_autoptr(GError) error = NULL;
     gint64 before = 0;
@@ -258,6 +262,22 @@ test_azure_quote(void)
     /* It is waited for once. */
     expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
     g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+    /* Whoever failed to bring it is asked again, but not at once; also where the clock was set
+     * back. */
+    request = g_build_filename(bed.tee.paths->run_dir, CVS_TD_QUOTE_FOLDER, "tdreport", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(ages); i++) {
+        gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+        const struct utimbuf then = {.actime = now - ages[i], .modtime = now - ages[i]};
+        GStatBuf st = {0};
+
+        before = bed.tee.test.slept;
+        g_assert_cmpint(g_utime(request, (struct utimbuf *)&then), ==, 0);
+        expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
+        g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+        g_assert_cmpint(g_stat(request, &st), ==, 0);
+        g_assert_cmpint(st.st_mtime, >=, now);
+        g_assert_cmpint(st.st_mtime, <, now + 30);
+    }
     g_assert_true(g_file_set_contents(answer, "no quote", -1, NULL));
     expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
     attest_bed_bring_quote(&bed);
