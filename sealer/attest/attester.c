@@ -29,7 +29,7 @@ typedef struct {
 struct _CvsAttester {
     CvsAttesterConfig config; /* what it names is ours, but for TPM and source */
     CvsPaceClock clock;
-    CvsErrand *out;    /* the errand that is under way, or was the last one; NULL: none yet */
+    CvsMakings makings;
     CvsMaking *making; /* this boot's attestation, under way; NULL: it is not */
     CvsClock before;   /* the TPM's clock when it was begun */
     Collected collected_before;
@@ -51,6 +51,7 @@ cvs_attester_new(const CvsAttesterConfig *config)
 {
     CvsAttester *attester = g_new0(CvsAttester, 1);
 
+    g_mutex_init(&attester->makings.mutex);
     attester->config = *config;
     attester->clock = config->clock ? *config->clock : cvs_pace_clock;
     attester->config.clock = &attester->clock;
@@ -67,10 +68,12 @@ cvs_attester_free(CvsAttester *attester)
 {
     if (attester == NULL)
         return;
+    attester->config.back = NULL;
     cvs_attester_refresh(attester);
-    if (attester->out)
-        cvs_errand_silence(attester->out);
-    cvs_errand_unref(attester->out);
+    if (attester->makings.out)
+        cvs_errand_silence(attester->makings.out);
+    cvs_errand_unref(attester->makings.out);
+    g_mutex_clear(&attester->makings.mutex);
     g_bytes_unref(attester->pending);
     g_free((char *)attester->config.collateral_dir);
     cvs_snp_roots_unref(attester->config.snp_roots);
@@ -230,7 +233,7 @@ begin(CvsAttester *attester, gint64 at, GError **error)
     if (nonce == NULL)
         nonce = g_bytes_new(random, sizeof random);
     attester->making =
-        cvs_making_new(&attester->config, &attester->out, nonce, NULL, &selection, at);
+        cvs_making_new(&attester->config, &attester->makings, nonce, NULL, &selection, at);
     attester->change++;
     return TRUE;
 }
@@ -397,7 +400,7 @@ cvs_attester_begin_evidence(CvsAttester *attester, GBytes *nonce, GBytes *user_d
                     CVS_BUNDLE_NONCE_MAX, CVS_BUNDLE_USER_DATA_MAX);
         return NULL;
     }
-    return cvs_making_new(&attester->config, &attester->out, nonce,
+    return cvs_making_new(&attester->config, &attester->makings, nonce,
                           user_data_size > 0 ? user_data : NULL, selection,
                           g_get_real_time() / G_USEC_PER_SEC);
 }

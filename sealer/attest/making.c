@@ -22,6 +22,8 @@
 /* A paravisor makes its report anew when two seconds have passed since the last one. */
 #define HCL_WAIT_US (G_GINT64_CONSTANT(2500) * 1000)
 #define HCL_TRIES 4
+/* So long one may have the paravisor for itself: what it takes, and the worker's other work. */
+#define HCL_OWNED_US (G_GINT64_CONSTANT(30000) * 1000)
 
 /* Whom to ask for a report. */
 typedef enum {
@@ -33,7 +35,7 @@ typedef enum {
 
 struct _CvsMaking {
     const CvsAttesterConfig *config;
-    CvsErrand **out;
+    CvsMakings *all;
     CvsPcrSelection selection;
     gint64 at;
     const CvsChallenge *challenge; /* or NULL */
@@ -44,19 +46,20 @@ struct _CvsMaking {
     gboolean has_asked; /* the paravisor, or a TEE, whether or not it has answered */
     CvsErrand *errand;  /* of this one */
     guint tries;        /* of a paravisor's report */
+    GBytes *tdreport;   /* of a paravisor's, to which there is to be a quote; NULL: there is none */
     guint32 ak_handle;
     guint8 binding[CVS_BINDING_SIZE];
     gboolean challenged;
 };
 
 CvsMaking *
-cvs_making_new(const CvsAttesterConfig *config, CvsErrand **out, GBytes *nonce, GBytes *user_data,
+cvs_making_new(const CvsAttesterConfig *config, CvsMakings *all, GBytes *nonce, GBytes *user_data,
                const CvsPcrSelection *selection, gint64 at)
 {
     CvsMaking *making = g_new0(CvsMaking, 1);
 
     making->config = config;
-    making->out = out;
+    making->all = all;
     making->selection = *selection;
     making->at = at;
     making->bundle = g_new0(CvsEvidenceBundle, 1);
@@ -65,11 +68,51 @@ cvs_making_new(const CvsAttesterConfig *config, CvsErrand **out, GBytes *nonce, 
     return making;
 }
 
+/* ret_anew: not ours until now. FALSE: another's. */
+static gboolean
+take_paravisor(const CvsMaking *making, gboolean *ret_anew)
+{
+    const CvsPaceClock *clock = making->config->clock;
+    CvsMakings *all = making->all;
+    gint64 now = clock->now(clock->data);
+    gboolean ours = FALSE;
+
+    g_mutex_lock(&all->mutex);
+    *ret_anew = all->owner == NULL || (all->owner != making && now >= all->owned_until);
+    if (*ret_anew) {
+        all->owner = making;
+        all->owned_until = now + HCL_OWNED_US;
+    }
+    ours = all->owner == making;
+    all->wanted |= !ours;
+    g_mutex_unlock(&all->mutex);
+    return ours;
+}
+
+static void
+give_paravisor_back(const CvsMaking *making)
+{
+    CvsMakings *all = making->all;
+    gboolean tell = FALSE;
+
+    g_mutex_lock(&all->mutex);
+    if (all->owner == making) {
+        tell = all->wanted;
+        all->owner = NULL;
+        all->wanted = FALSE;
+    }
+    g_mutex_unlock(&all->mutex);
+    if (tell && making->config->back)
+        making->config->back(making->config->back_data);
+}
+
 void
 cvs_making_free(CvsMaking *making)
 {
     if (making == NULL)
         return;
+    give_paravisor_back(making);
+    g_bytes_unref(making->tdreport);
     cvs_errand_unref(making->errand);
     cvs_evidence_bundle_free(making->bundle);
     g_free(making);
@@ -153,16 +196,16 @@ send_out(CvsMaking *making, CvsErrandFunc run, gpointer data, GDestroyNotify fre
     const CvsAttesterConfig *config = making->config;
     const CvsErrandKind kind = {run, free_data, config->back, config->back_data};
 
-    if (*making->out && cvs_errand_get(*making->out) == NULL) {
+    if (making->all->out && cvs_errand_get(making->all->out) == NULL) {
         free_data(data);
         return under_way(error);
     }
-    g_clear_pointer(making->out, cvs_errand_unref);
+    g_clear_pointer(&making->all->out, cvs_errand_unref);
     making->errand = cvs_errand_new(&kind, data, error);
     if (making->errand == NULL)
         return FALSE;
     making->has_asked = TRUE;
-    *making->out = cvs_errand_ref(making->errand);
+    making->all->out = cvs_errand_ref(making->errand);
     return TRUE;
 }
 
@@ -267,11 +310,20 @@ wait_for_paravisor(gpointer data)
 static gboolean
 ask_paravisor(CvsMaking *making, GError **error)
 {
-    if (making->has_asked)
+    gboolean anew = FALSE;
+
+    if (!take_paravisor(making, &anew))
+        return under_way(error);
+    if (!anew)
         return TRUE;
-    making->has_asked = cvs_tpm_nv_write(making->config->tpm, CVS_NV_AZURE_USER_DATA,
-                                         making->binding, sizeof making->binding, error);
-    return making->has_asked;
+    /* Rounds of a former turn say nothing of this one. */
+    g_clear_pointer(&making->errand, cvs_errand_unref);
+    making->tries = 0;
+    if (!cvs_tpm_nv_write(making->config->tpm, CVS_NV_AZURE_USER_DATA, making->binding,
+                          sizeof making->binding, error))
+        return FALSE;
+    making->has_asked = TRUE;
+    return TRUE;
 }
 
 /* A report that says it was made for us; of firmware that does not say, the one there is. */
@@ -328,19 +380,18 @@ await_quote(gpointer data)
 }
 
 static gboolean
-send_wish(CvsMaking *making, GBytes *tdreport, GError **error)
+send_wish(CvsMaking *making, GError **error)
 {
     Wish *wish = g_new0(Wish, 1);
 
     wish->run_dir = g_strdup(cvs_tee_source_paths(making->config->source)->run_dir);
-    wish->tdreport = g_bytes_ref(tdreport);
+    wish->tdreport = g_bytes_ref(making->tdreport);
     wish->clock = *making->config->clock;
     return send_out(making, await_quote, wish, wish_free, error);
 }
 
-/* ret_tdreport: to which there is to be a quote; NULL: of SNP. */
 static gboolean
-get_hcl_report(CvsMaking *making, GBytes **ret_tdreport, GError **error)
+get_hcl_report(CvsMaking *making, GError **error)
 {
     CvsEvidenceBundle *bundle = making->bundle;
     g_autoptr(CvsHclReport) report = NULL;
@@ -367,7 +418,7 @@ get_hcl_report(CvsMaking *making, GBytes **ret_tdreport, GError **error)
     if (bundle->ek == NULL)
         return FALSE;
     if (report->type == CVS_HCL_TDX)
-        *ret_tdreport = g_bytes_new(report->hardware, report->hardware_size);
+        making->tdreport = g_bytes_new(report->hardware, report->hardware_size);
     bundle->hcl = g_bytes_ref(report->bytes);
     return TRUE;
 }
@@ -375,17 +426,17 @@ get_hcl_report(CvsMaking *making, GBytes **ret_tdreport, GError **error)
 static gboolean
 get_from_paravisor(CvsMaking *making, GError **error)
 {
-    g_autoptr(GBytes) tdreport = NULL;
     const Wish *wish = NULL;
 
-    if (making->bundle->hcl == NULL) {
-        if (!get_hcl_report(making, &tdreport, error))
-            return FALSE;
-        if (tdreport == NULL)
-            return TRUE;
-        if (!send_wish(making, tdreport, error))
-            return FALSE;
+    if (making->bundle->hcl == NULL && !get_hcl_report(making, error))
+        return FALSE;
+    if (making->tdreport == NULL) {
+        give_paravisor_back(making);
+        return TRUE;
     }
+    /* Another's errand may be out, of one that was given up. */
+    if (making->errand == NULL && !send_wish(making, error))
+        return FALSE;
     wish = await(making, error);
     if (wish == NULL)
         return FALSE;
@@ -394,6 +445,7 @@ get_from_paravisor(CvsMaking *making, GError **error)
         return FALSE;
     }
     making->bundle->report = g_bytes_ref(wish->quote);
+    give_paravisor_back(making);
     return TRUE;
 }
 

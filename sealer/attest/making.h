@@ -8,10 +8,21 @@
 #include "attest/attester.h"
 #include "attest/errand.h"
 
-/* config, and what it names, are borrowed, as is out: the errand of this attester that is under way
- * or was the last, since there is never more than one (NULL at first; a reference is kept there).
- */
-CvsMaking *cvs_making_new(const CvsAttesterConfig *config, CvsErrand **out, GBytes *nonce,
+/* What the makings of one attester have in common. */
+typedef struct {
+    /* The errand that is under way or was the last, since there is never more than one; NULL: none
+     * yet. A reference. */
+    CvsErrand *out;
+    GMutex mutex; /* of what follows, since a making may be freed by any thread */
+    /* Whose user data the paravisor has, which it puts into every report: another's would spoil
+     * this one's. NULL: nobody's. */
+    const CvsMaking *owner;
+    gint64 owned_until; /* on the clock: nobody may have gone on with it since */
+    gboolean wanted;    /* by another, which is to be told when it is free */
+} CvsMakings;
+
+/* config, and what it names, are borrowed, as is all, which outlives the making. */
+CvsMaking *cvs_making_new(const CvsAttesterConfig *config, CvsMakings *all, GBytes *nonce,
                           GBytes *user_data, const CvsPcrSelection *selection, gint64 at);
 void cvs_making_free(CvsMaking *making);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsMaking, cvs_making_free)
@@ -20,7 +31,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsMaking, cvs_making_free)
 void cvs_making_set_challenge(CvsMaking *making, const CvsChallenge *challenge);
 
 /* Goes on with it to its end, and then ret_claims (may be NULL) are the claims, verified but for
- * dates. Busy with the reason AttestationUnderWay: call it again when config->back was called.
+ * dates. Busy with the reason AttestationUnderWay: call it again when config->back was called,
+ * which is also done, in the calling thread, when one that others waited for is over or freed.
  * Whatever else fails is the end of this one. */
 gboolean cvs_making_go_on(CvsMaking *making, json_t **ret_claims, GError **error);
 

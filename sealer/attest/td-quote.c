@@ -6,10 +6,15 @@
 #include "tee/tdreport.h"
 #include "tee/tdx-quote.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #define REQUEST "tdreport"
 #define ANSWER "quote"
 /* As much as evidence holds of one (evidence-bundle.h). */
 #define QUOTE_MAX (256 * 1024)
+/* Whoever brings quotes acts when the request is written, and may have failed then. */
+#define AGAIN_S 30
 #define NAP_US (G_GINT64_CONSTANT(250) * 1000)
 
 static int
@@ -29,14 +34,27 @@ is_same(const CvsTdBody *report, const CvsTdBody *other)
     return cvs_refusal_count(refusal) == 0;
 }
 
-/* Whether it lies there already. Anything else gives way. */
+/* By a clock that may have been set back meanwhile. */
+static gboolean
+is_recent(int dir)
+{
+    struct stat st = {0};
+    gint64 age = 0;
+
+    if (fstatat(dir, REQUEST, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return FALSE;
+    age = g_get_real_time() / G_USEC_PER_SEC - (gint64)st.st_mtim.tv_sec;
+    return age >= -1 && age < AGAIN_S;
+}
+
+/* Whether it lies there already, and not for long. Anything else gives way. */
 static gboolean
 was_asked(int dir, const CvsTdReport *report)
 {
     g_autoptr(GBytes) bytes = cvs_file_read(dir, REQUEST, CVS_TDREPORT_SIZE, NULL);
     CvsTdReport former;
 
-    return bytes &&
+    return bytes && is_recent(dir) &&
            cvs_tdreport_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), &former,
                               NULL) &&
            is_same(&former.body, &report->body);

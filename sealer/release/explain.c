@@ -63,6 +63,11 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     if (!cvs_slot_check_store_key(release, slot, &store_error))
         cvs_error_add_reasons_of(refusal, store_error);
     if (!cvs_slot_check_tee_key(release, slot, &tee_error)) {
+        /* What is not known yet is no reason. */
+        if (cvs_error_has_reason(tee_error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+            g_propagate_error(error, g_steal_pointer(&tee_error));
+            return FALSE;
+        }
         if (cvs_error_get_reasons(tee_error)->len > 0)
             cvs_error_add_reasons_of(refusal, tee_error);
         else

@@ -42,7 +42,9 @@ typedef struct {
     gboolean require_store_key;
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
-    CvsTeeSource *tee; /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
+    CvsTeeSource *tee;    /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
+    guint tee_timeout_ms; /* how long the turn of each of its requests is waited for; 0: as long as
+                           * it takes (tee/source.h) */
     const CvsTeePaths *tee_paths; /* where the logs of the registers are; NULL: none are */
     gboolean test_roots;          /* the attester takes roots that are not the vendors' */
 } CvsRelease;

@@ -63,7 +63,8 @@ make_tee_key(const CvsRelease *release, CvsNewSlot *made, GError **error)
 {
     if (!check_has_tee(release, error))
         return FALSE;
-    made->tee_key = cvs_tee_key_new(release->tee, &made->slot->tee_key, error);
+    made->tee_key =
+        cvs_tee_key_new(release->tee, release->tee_timeout_ms, &made->slot->tee_key, error);
     if (made->tee_key == NULL)
         return FALSE;
     made->slot->factors |= CVS_FACTOR_TEE_KEY;
@@ -270,7 +271,7 @@ load_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, CvsSecret **ret
     if (!(slot->factors & CVS_FACTOR_TEE_KEY))
         return TRUE;
     if (check_has_tee(release, error))
-        *ret_key = cvs_tee_key_derive(release->tee, &slot->tee_key, error);
+        *ret_key = cvs_tee_key_derive(release->tee, &slot->tee_key, release->tee_timeout_ms, error);
     return *ret_key != NULL;
 }
 
@@ -335,7 +336,8 @@ gboolean
 cvs_slot_error_is_final(const GError *error)
 {
     return g_error_matches(error, CVS_ERROR, CVS_ERROR_PIN_WRONG) ||
-           g_error_matches(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE);
+           g_error_matches(error, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE) ||
+           cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY);
 }
 
 GArray *

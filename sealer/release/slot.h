@@ -50,7 +50,8 @@ gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, c
                        GError **error);
 
 /* True if the other slots are not to be tried after this error: a wrong PIN would count against the
- * TPM's limit once for each, and a TPM that fails now does so for all. */
+ * TPM's limit once for each, and a TPM that fails now does so for all, as does a TEE whose turn
+ * did not come: each slot would wait as long. */
 gboolean cvs_slot_error_is_final(const GError *error);
 
 /* The tpm2 slots of a key, newest generation first: guint indices. */

@@ -11,6 +11,9 @@
 
 /* Everybody waits while we wait for a key that another program is changing. */
 #define LOCK_TIMEOUT_MS 1000
+/* And for the turn of a request for a derived key; a reseal has three, and the watchdog half a
+ * minute. Whom another program keeps from it asks again when an attestation is over. */
+#define TEE_TIMEOUT_MS 6000
 /* And while a caller's descriptor takes a recovery key, which takes no time if it is an honest one.
  */
 #define OUTPUT_TIMEOUT_MS 1000
@@ -44,6 +47,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .require_store_key = op->config->require_store_key,
         .attester = op->attester,
         .tee = op->tee,
+        .tee_timeout_ms = TEE_TIMEOUT_MS,
         .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,
         .test_roots = op->config->test_roots != NULL,
     };

@@ -12,15 +12,17 @@ typedef struct {
     CvsTeeKind kind;
     const char *algorithm;
     /* Fills in the parameters but the check. */
-    gboolean (*describe)(CvsTeeSource *source, CvsTeeKeyParams *params, GError **error);
-    CvsSecret *(*derive)(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error);
+    gboolean (*describe)(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *params,
+                         GError **error);
+    CvsSecret *(*derive)(CvsTeeSource *source, const CvsTeeKeyParams *params, guint timeout_ms,
+                         GError **error);
 } Deriver;
 
 /* From the secure processor by its encrypted channel: no signature is needed for one's own use. */
 static gboolean
-snp_describe(CvsTeeSource *source, CvsTeeKeyParams *params, GError **error)
+snp_describe(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *params, GError **error)
 {
-    const CvsTeeRequest request = {.privlevel = -1};
+    const CvsTeeRequest request = {.privlevel = -1, .timeout_ms = timeout_ms};
     g_autoptr(CvsTeeEvidence) evidence = cvs_tee_source_get(source, &request, error);
     CvsSnpReport report;
 
@@ -34,13 +36,13 @@ snp_describe(CvsTeeSource *source, CvsTeeKeyParams *params, GError **error)
 }
 
 static CvsSecret *
-snp_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error)
+snp_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint timeout_ms, GError **error)
 {
     CvsSevKeyRequest request = {
         .root = CVS_SEV_KEY_CHIP, .fields = CVS_SEV_KEY_TCB_VERSION, .vmpl = params->vmpl};
 
     memcpy(request.tcb, params->tcb, sizeof request.tcb);
-    return cvs_tee_source_derive_key(source, &request, 0, error);
+    return cvs_tee_source_derive_key(source, &request, timeout_ms, error);
 }
 
 static const Deriver derivers[] = {
@@ -90,9 +92,19 @@ make_check(const CvsSecret *key, guint8 ret_check[static CVS_TEE_KEY_CHECK_SIZE]
     memcpy(ret_check, mac, CVS_TEE_KEY_CHECK_SIZE);
 }
 
-CvsSecret *
-cvs_tee_key_new(CvsTeeSource *source, CvsTeeKeyParams *ret_params, GError **error)
+/* Whoever has the turn is most likely an attestation. */
+static void
+explain_busy(GError *error)
 {
+    if (g_error_matches(error, CVS_ERROR, CVS_ERROR_BUSY))
+        cvs_error_add_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "%s",
+                             error->message);
+}
+
+CvsSecret *
+cvs_tee_key_new(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *ret_params, GError **error)
+{
+    g_autoptr(GError) local = NULL;
     const Deriver *deriver = find(source, NULL, error);
     g_autoptr(CvsSecret) key = NULL;
     CvsTeeKeyParams params = {0};
@@ -100,26 +112,33 @@ cvs_tee_key_new(CvsTeeSource *source, CvsTeeKeyParams *ret_params, GError **erro
     if (deriver == NULL)
         return NULL;
     params.algorithm = deriver->algorithm;
-    if (!deriver->describe(source, &params, error))
+    if (deriver->describe(source, timeout_ms, &params, &local))
+        key = deriver->derive(source, &params, timeout_ms, &local);
+    if (key == NULL) {
+        explain_busy(local);
+        g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
-    key = deriver->derive(source, &params, error);
-    if (key == NULL)
-        return NULL;
+    }
     make_check(key, params.check);
     *ret_params = params;
     return g_steal_pointer(&key);
 }
 
 CvsSecret *
-cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, GError **error)
+cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint timeout_ms,
+                   GError **error)
 {
-    const Deriver *deriver = find(source, params->algorithm, error);
-    g_autoptr(CvsSecret) key = deriver ? deriver->derive(source, params, error) : NULL;
+    g_autoptr(GError) local = NULL;
+    const Deriver *deriver = find(source, params->algorithm, &local);
+    g_autoptr(CvsSecret) key = deriver ? deriver->derive(source, params, timeout_ms, &local) : NULL;
     guint8 check[CVS_TEE_KEY_CHECK_SIZE];
     GError *refusal = NULL;
 
-    if (key == NULL)
+    if (key == NULL) {
+        explain_busy(local);
+        g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
+    }
     make_check(key, check);
     if (cvs_equal_bytes(check, params->check, sizeof check))
         return g_steal_pointer(&key);

@@ -4,12 +4,15 @@
  * own reason. */
 
 #include "attest/attest-bed.h"
+#include "attest/making.h"
 #include "attest/td-quote.h"
 #include "base/hex.h"
 #include "tee/pace.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <utime.h>
 
 static const char *
 claim(const json_t *claims, const char *name)
@@ -242,7 +245,9 @@ static void
 test_azure_quote(void)
 {
     g_auto(AttestBed) bed = {0};
+    const gint64 ages[] = {31, -3600};
     g_autofree char *answer = NULL;
+    g_autofree char *request = NULL;
     g_autoptr(CvsEvidenceBundle) bundle = NULL;
     g_autoptr(GError) error = NULL;
     gint64 before = 0;
@@ -257,6 +262,22 @@ test_azure_quote(void)
     /* It is waited for once. */
     expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
     g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+    /* Whoever failed to bring it is asked again, but not at once; also where the clock was set
+     * back. */
+    request = g_build_filename(bed.tee.paths->run_dir, CVS_TD_QUOTE_FOLDER, "tdreport", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(ages); i++) {
+        gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+        const struct utimbuf then = {.actime = now - ages[i], .modtime = now - ages[i]};
+        GStatBuf st = {0};
+
+        before = bed.tee.test.slept;
+        g_assert_cmpint(g_utime(request, (struct utimbuf *)&then), ==, 0);
+        expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
+        g_assert_cmpint(bed.tee.test.slept - before, ==, CVS_TD_QUOTE_WAIT_US);
+        g_assert_cmpint(g_stat(request, &st), ==, 0);
+        g_assert_cmpint(st.st_mtime, >=, now);
+        g_assert_cmpint(st.st_mtime, <, now + 30);
+    }
     g_assert_true(g_file_set_contents(answer, "no quote", -1, NULL));
     expect_error(&bed, CVS_ERROR_ATTESTATION_FAILED, "QuoteMissing");
     attest_bed_bring_quote(&bed);
@@ -277,6 +298,209 @@ test_azure_quote(void)
     g_clear_error(&error);
     g_assert_null(attest_bed_evidence(&bed, "one", &error));
     assert_refused(error, ATTESTATION_FAILED, CVS_REASON_QUOTE_MISSING);
+}
+
+/* An attester as the daemon has it, whose threads wait until we let them go on. */
+typedef struct {
+    AttestBed *bed;
+    CvsPaceClock clock;
+    CvsAttester *attester;
+    GThread *thread; /* ours */
+    GMutex mutex;
+    GCond cond;
+    gboolean open; /* under the mutex */
+    GAsyncQueue *over;
+    guint woken; /* by a making that was over */
+} Threaded;
+
+static gint64
+threaded_now(gpointer data)
+{
+    const Threaded *threaded = data;
+
+    return threaded->bed->tee.clock.now(threaded->bed->tee.clock.data);
+}
+
+static void
+threaded_sleep(gpointer data, gint64 us)
+{
+    Threaded *threaded = data;
+
+    g_mutex_lock(&threaded->mutex);
+    while (!threaded->open)
+        g_cond_wait(&threaded->cond, &threaded->mutex);
+    g_mutex_unlock(&threaded->mutex);
+    attest_bed_bring_quote(threaded->bed);
+    threaded->bed->tee.clock.sleep(threaded->bed->tee.clock.data, us);
+}
+
+static void
+threaded_back(gpointer data)
+{
+    Threaded *threaded = data;
+
+    if (g_thread_self() == threaded->thread)
+        threaded->woken++;
+    else
+        g_async_queue_push(threaded->over, threaded);
+}
+
+static void
+threaded_init(Threaded *threaded, AttestBed *bed)
+{
+    CvsAttesterConfig config = {.tpm = bed->client,
+                                .source = bed->tee.source,
+                                .collateral_dir = bed->store,
+                                .snp_roots = bed->snp_roots,
+                                .tdx_roots = bed->tdx_roots,
+                                .clock = &threaded->clock,
+                                .back = threaded_back,
+                                .back_data = threaded};
+
+    threaded->bed = bed;
+    threaded->clock = (CvsPaceClock){threaded_now, threaded_sleep, threaded};
+    threaded->thread = g_thread_self();
+    g_mutex_init(&threaded->mutex);
+    g_cond_init(&threaded->cond);
+    threaded->over = g_async_queue_new();
+    threaded->attester = cvs_attester_new(&config);
+}
+
+static void
+threaded_clear(Threaded *threaded)
+{
+    cvs_attester_free(threaded->attester);
+    g_async_queue_unref(threaded->over);
+    g_mutex_clear(&threaded->mutex);
+    g_cond_clear(&threaded->cond);
+}
+
+/* Lets the one that is out go on to its end. */
+static void
+let_go_on(Threaded *threaded)
+{
+    g_mutex_lock(&threaded->mutex);
+    threaded->open = TRUE;
+    g_cond_signal(&threaded->cond);
+    g_mutex_unlock(&threaded->mutex);
+    if (g_async_queue_timeout_pop(threaded->over, 60 * G_USEC_PER_SEC) == NULL)
+        g_error("nobody will call again");
+    g_mutex_lock(&threaded->mutex);
+    threaded->open = FALSE;
+    g_mutex_unlock(&threaded->mutex);
+}
+
+static CvsMaking *
+begin_evidence(Threaded *threaded, const char *nonce)
+{
+    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 0x85};
+    g_autoptr(GBytes) bytes = g_bytes_new(nonce, strlen(nonce));
+
+    return cvs_attester_begin_evidence(threaded->attester, bytes, NULL, &selection, NULL);
+}
+
+/* FALSE: under way. */
+static gboolean
+go_on(CvsMaking *making)
+{
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (cvs_making_go_on(making, &claims, &error)) {
+        g_assert_true(json_is_true(json_object_get(claims, "vtpm.fresh")));
+        return TRUE;
+    }
+    if (!cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY))
+        g_error("not made: %s", error->message);
+    return FALSE;
+}
+
+static void
+finish(Threaded *threaded, CvsMaking *making)
+{
+    while (!go_on(making))
+        let_go_on(threaded);
+}
+
+/* Two at once, of which the second is always asked first; each is told when it is to be asked
+ * again. lag: of the paravisor's report. */
+static void
+make_two(AttestBed *bed, guint lag)
+{
+    Threaded threaded = {0};
+    CvsMaking *makings[2] = {NULL};
+    gboolean done[2] = {FALSE};
+
+    threaded_init(&threaded, bed);
+    makings[0] = begin_evidence(&threaded, "one");
+    makings[1] = begin_evidence(&threaded, "two");
+    bed->hcl_lag = lag;
+    done[0] = go_on(makings[0]);
+    for (;;) {
+        for (guint i = 2; i > 0; i--)
+            done[i - 1] = done[i - 1] || go_on(makings[i - 1]);
+        if (done[0] && done[1])
+            break;
+        if (threaded.woken > 0)
+            threaded.woken = 0;
+        else
+            let_go_on(&threaded);
+    }
+    for (guint i = 0; i < 2; i++)
+        cvs_making_free(makings[i]);
+    threaded_clear(&threaded);
+}
+
+/* One that is given up, or that nobody goes on with, does not keep the paravisor from others. */
+static void
+give_up(AttestBed *bed, gboolean freed)
+{
+    Threaded threaded = {0};
+    CvsMaking *left = NULL, *other = NULL;
+
+    threaded_init(&threaded, bed);
+    left = begin_evidence(&threaded, "left");
+    other = begin_evidence(&threaded, "other");
+    bed->hcl_lag = 3;
+    g_assert_false(go_on(left));
+    g_assert_false(go_on(other));
+    if (freed) {
+        g_clear_pointer(&left, cvs_making_free);
+        g_assert_cmpuint(threaded.woken, ==, 1);
+        /* The errand of the other is still out. */
+        bed->hcl_lag = 0;
+        (void)go_on(other);
+    }
+    let_go_on(&threaded);
+    if (left) {
+        g_assert_false(go_on(other));
+        test_clock_advance(&bed->tee.test, G_GINT64_CONSTANT(30000000));
+    }
+    finish(&threaded, other);
+    if (left)
+        finish(&threaded, left);
+    cvs_making_free(left);
+    cvs_making_free(other);
+    threaded_clear(&threaded);
+}
+
+static void
+test_azure_at_once(void)
+{
+    const TeeSimType types[] = {TEE_SIM_AZURE_SNP, TEE_SIM_AZURE_TDX};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_auto(AttestBed) bed = {0};
+
+        if (!attest_bed_init(&bed, types[i], NULL))
+            return;
+        make_two(&bed, 3);
+        make_two(&bed, 0);
+        give_up(&bed, TRUE);
+        give_up(&bed, FALSE);
+        attest_bed_clear(&bed);
+        memset(&bed, 0, sizeof bed);
+    }
 }
 
 /* The store's file whose name begins so. */
@@ -596,6 +820,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/attester/tee-appears", test_tee_appears);
     g_test_add_func("/attest/attester/azure", test_azure);
     g_test_add_func("/attest/attester/azure-quote", test_azure_quote);
+    g_test_add_func("/attest/attester/azure-at-once", test_azure_at_once);
     g_test_add_func("/attest/attester/kept", test_kept);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
     g_test_add_func("/attest/attester/srk-changes", test_srk_changes);

@@ -78,6 +78,10 @@ def test_same_paths():
          "the path unit")
     service = read(source("contrib", "azure", "cvmseal-td-quote.service"))
     same(re.findall(r"^BindPaths=(.*)$", service, flags=re.M), ["/run/cvmseal/td-quote"], "service")
+    # The first try may be before the network, or the host, is ready.
+    for line in ("Restart=on-failure", "RestartSec=5", "StartLimitIntervalSec=0",
+                 "After=network-online.target", "Wants=network-online.target"):
+        assert line in service.splitlines(), line
     assert '"/run/cvmseal/td-quote"' in read(PROGRAM)
     header = read(source("sealer", "attest", "td-quote.h"))
     assert '#define CVS_TD_QUOTE_FOLDER "td-quote"' in header

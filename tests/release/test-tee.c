@@ -354,6 +354,51 @@ test_derived_key_failures(void)
     expect_error(&machine, CVS_ERROR_ATTESTATION_FAILED, "EIO");
 }
 
+/* Somebody else has the TEE: whoever waits is told soon, for all slots at once, and nothing is
+ * changed. */
+static void
+test_derived_key_busy(void)
+{
+    const CvsSealOptions options = {.derived_key = TRUE};
+    const CvsSealOptions again = {.derived_key = TRUE, .replace = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(CvsPace) other = NULL;
+    g_autofree char *explanation = NULL;
+    g_autoptr(GError) error = NULL;
+    GError *errors[4] = {NULL};
+    gint64 begun = 0;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
+        return;
+    set_plain(&machine, "");
+    error = try_seal(&machine, &options);
+    g_assert_no_error(error);
+    /* A second slot. */
+    error = try_reseal(&machine);
+    g_assert_no_error(error);
+    machine.release.tee_timeout_ms = 50;
+    other = cvs_pace_begin(machine.vm.tee.paths->run_dir, CVS_PACE_QUOTE, &machine.vm.tee.clock,
+                           G_MAXINT64, &error);
+    g_assert_no_error(error);
+    begun = g_get_monotonic_time();
+    (void)cvs_release_unseal(&machine.release, &machine.owner, "db", NULL, &errors[0]);
+    errors[1] = try_reseal(&machine);
+    errors[2] = try_seal(&machine, &again);
+    explanation = cvs_release_explain(&machine.release, &machine.owner, "db", &errors[3]);
+    g_assert_null(explanation);
+    /* The default is a minute and a half. */
+    g_assert_cmpint(g_get_monotonic_time() - begun, <, 60 * G_USEC_PER_SEC);
+    for (gsize i = 0; i < G_N_ELEMENTS(errors); i++) {
+        g_assert_error(errors[i], CVS_ERROR, CVS_ERROR_BUSY);
+        g_assert_true(cvs_error_has_reason(errors[i], CVS_REASON_ATTESTATION_UNDER_WAY));
+        g_assert_cmpuint(cvs_error_get_reasons(errors[i])->len, ==, 1);
+        g_clear_error(&errors[i]);
+    }
+    g_clear_pointer(&other, cvs_pace_end);
+    machine.release.tee_timeout_ms = 0;
+    expect(&machine, "");
+}
+
 /* The TCB of sealing time is explicit: what the firmware commits to later gives the same key. What
  * moves the chip's own key, the reported TCB, does not, and neither does a firmware turned back. */
 static void
@@ -490,6 +535,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/plain-beside", test_plain_beside);
     g_test_add_func("/release/tee/derived-key", test_derived_key);
     g_test_add_func("/release/tee/derived-key-failures", test_derived_key_failures);
+    g_test_add_func("/release/tee/derived-key-busy", test_derived_key_busy);
     g_test_add_func("/release/tee/derived-key-tcb", test_derived_key_tcb);
     g_test_add_func("/release/tee/derived-key-profile", test_derived_key_profile);
     g_test_add_func("/release/tee/derived-key-host", test_derived_key_host);
