@@ -7,7 +7,6 @@
 #include "attest/svsm-manifest.h"
 #include "attest/td-quote.h"
 #include "base/error.h"
-#include "base/hex.h"
 #include "tee/hcl-report.h"
 #include "tee/refusal.h"
 #include "tpm/ak.h"
@@ -495,33 +494,6 @@ get_any_report(CvsMaking *making, GError **error)
     return read_keys(making, CVS_AK_OWN, error);
 }
 
-/* Its Name was read before anything was proven, and stands in the report. */
-static gboolean
-check_srk(CvsMaking *making, GError **error)
-{
-    const CvsName *wanted = &making->bundle->srk_name;
-    GBytes *seen = cvs_tpm_get_srk_name(making->config->tpm, FALSE, error);
-    g_autofree char *seen_hex = NULL, *wanted_hex = NULL;
-    GError *refusal = NULL;
-    gsize size = 0;
-    const void *data = NULL;
-
-    if (seen == NULL)
-        return FALSE;
-    data = g_bytes_get_data(seen, &size);
-    if (size == wanted->size && memcmp(data, wanted->bytes, size) == 0)
-        return TRUE;
-    seen_hex = cvs_hex_encode(data, size);
-    wanted_hex = cvs_hex_encode(wanted->bytes, wanted->size);
-    refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_TPM_REPLACED,
-                                  "the TPM was another when its keys were read, or it was cleared "
-                                  "since");
-    cvs_error_add_reason(refusal, CVS_REASON_SRK_CHANGED, seen_hex, wanted_hex,
-                         "the storage root key has another Name");
-    g_propagate_error(error, refusal);
-    return FALSE;
-}
-
 /* The TPM behind the connection holds the endorsement key that is vouched for, this storage root
  * key and this attestation key. */
 static gboolean
@@ -535,7 +507,8 @@ prove_keys(CvsMaking *making, GError **error)
 
     if (bundle->ek == NULL)
         return TRUE;
-    if (!cvs_tpm_pin_ek(tpm, bundle->ek, FALSE, error) || !check_srk(making, error))
+    if (!cvs_tpm_pin_ek(tpm, bundle->ek, FALSE, error) ||
+        !cvs_tpm_check_srk_name(tpm, &bundle->srk_name, error))
         return FALSE;
     secret = cvs_secret_new_random(SECRET_SIZE, error);
     if (secret == NULL ||

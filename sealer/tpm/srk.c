@@ -236,6 +236,32 @@ cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error)
     return cvs_tpm_run(tpm, read_step, NULL, error) ? tpm->srk_name : NULL;
 }
 
+gboolean
+cvs_tpm_check_srk_name(CvsTpm *tpm, const CvsName *wanted, GError **error)
+{
+    GBytes *seen = cvs_tpm_get_srk_name(tpm, FALSE, error);
+    g_autofree char *seen_hex = NULL;
+    g_autofree char *wanted_hex = NULL;
+    GError *refusal = NULL;
+    gsize size = 0;
+    const void *data = NULL;
+
+    if (seen == NULL)
+        return FALSE;
+    data = g_bytes_get_data(seen, &size);
+    if (size == wanted->size && memcmp(data, wanted->bytes, size) == 0)
+        return TRUE;
+    seen_hex = cvs_hex_encode(data, size);
+    wanted_hex = cvs_hex_encode(wanted->bytes, wanted->size);
+    refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_TPM_REPLACED,
+                                  "the TPM was another when its keys were read, or it was cleared "
+                                  "since");
+    cvs_error_add_reason(refusal, CVS_REASON_SRK_CHANGED, seen_hex, wanted_hex,
+                         "the storage root key has another Name");
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
 void
 cvs_tpm_pin_srk(CvsTpm *tpm, GBytes *name)
 {

@@ -18,6 +18,7 @@
 
 #include "tpm/clock.h"
 #include "tpm/pcr.h"
+#include "tpm/public-area.h"
 
 #include <glib.h>
 
@@ -54,6 +55,9 @@ gboolean cvs_tpm_holds_sessions(const CvsTpm *tpm);
 GBytes *cvs_tpm_get_srk_name(CvsTpm *tpm, gboolean make, GError **error);
 /* The same without the cache: asks the TPM once more, and makes no key. */
 GBytes *cvs_tpm_read_srk_name(CvsTpm *tpm, GError **error);
+/* Whether it still is the one that was read when nothing was proven yet. TpmReplaced with reason
+ * SrkChanged if not; errors of cvs_tpm_get_srk_name(). */
+gboolean cvs_tpm_check_srk_name(CvsTpm *tpm, const CvsName *wanted, GError **error);
 
 /* Pins the TPM to the one whose SRK has this Name, as an attestation found it (cvs_tpm_pin_ek()) or
  * a record of one says: from now on, over this connection and all later ones, every session is
