@@ -49,6 +49,11 @@ power_on(TpmMux *mux, guint tpm, GError **error)
     g_autofree char *state = g_strdup_printf("%s/tpm-%u", mux->dir, tpm);
 
     mux->tpm = tpm;
+    for (guint i = 0; mux->clients && i < mux->clients->len; i++) {
+        const Client *client = g_ptr_array_index(mux->clients, i);
+
+        tpm_space_lose_power(client->space);
+    }
     if (!swtpm_start(mux->swtpm, state, error))
         return FALSE;
     swtpm_set_quiet(mux->swtpm, TRUE);

@@ -19,8 +19,9 @@ typedef struct {
 } Table;
 
 struct _TpmSpace {
-    Table settled; /* after the last command that went through */
-    Table work;    /* between prepare and commit */
+    Table settled;  /* after the last command that went through */
+    Table work;     /* between prepare and commit */
+    gboolean stale; /* the TPM has lost its power: the same handles are others' now */
 };
 
 typedef enum {
@@ -131,6 +132,8 @@ save(Swtpm *swtpm, Slot *slot)
 static void
 flush_work(TpmSpace *space, Swtpm *swtpm)
 {
+    if (space->stale)
+        return;
     for (guint i = 0; i < TPM_SPACE_SLOTS; i++) {
         guint32 object = space->work.objects[i].handle;
 
@@ -144,8 +147,16 @@ flush_work(TpmSpace *space, Swtpm *swtpm)
 }
 
 void
+tpm_space_lose_power(TpmSpace *space)
+{
+    space->stale = tpm_space_count_sessions(space) > 0 || tpm_space_count_objects(space) > 0;
+}
+
+void
 tpm_space_close(TpmSpace *space, Swtpm *swtpm)
 {
+    if (space->stale)
+        return;
     for (guint i = 0; i < TPM_SPACE_SLOTS; i++) {
         if (space->settled.sessions[i].handle != 0)
             flush(swtpm, space->settled.sessions[i].handle);
@@ -220,8 +231,12 @@ tpm_space_prepare(TpmSpace *space, Swtpm *swtpm, GHashTable *attributes, GByteAr
     guint32 attrs = GPOINTER_TO_UINT(g_hash_table_lookup(attributes, GUINT_TO_POINTER(code)));
 
     table_copy(&space->work, &space->settled);
-    if (load_work(space, swtpm) && map_command(space, attrs, command))
-        return TRUE;
+    if (load_work(space, swtpm)) {
+        /* All that is left is in this TPM. */
+        space->stale = FALSE;
+        if (map_command(space, attrs, command))
+            return TRUE;
+    }
     flush_work(space, swtpm);
     return FALSE;
 }

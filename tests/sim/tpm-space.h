@@ -21,6 +21,9 @@ GHashTable *tpm_attributes_read(Swtpm *swtpm);
 TpmSpace *tpm_space_new(void);
 /* Frees the memory only. */
 void tpm_space_free(TpmSpace *space);
+/* The TPM was started anew, or is another: what the space holds is not in it, and under the same
+ * handles it may have what others made since, which is not to be flushed. */
+void tpm_space_lose_power(TpmSpace *space);
 /* At the end of a client: its sessions are flushed from the TPM. */
 void tpm_space_close(TpmSpace *space, Swtpm *swtpm);
 
