@@ -16,11 +16,28 @@ is_revoked_only(const CvsCollateralItem *item)
     return reasons && reasons->len > 0;
 }
 
+/* By a list that is given out too: without it the verifier would take the issuer for a good one. */
+static gboolean
+is_listed(const GPtrArray *items, X509 *cert)
+{
+    for (guint i = 0; i < items->len; i++) {
+        const CvsCollateralItem *other = g_ptr_array_index(items, i);
+        X509_REVOKED *entry = NULL;
+
+        if (other->crl && other->error == NULL &&
+            X509_NAME_cmp(X509_CRL_get_issuer(other->crl), X509_get_issuer_name(cert)) == 0 &&
+            X509_CRL_get0_by_cert(other->crl, &entry, cert) == 1)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 gboolean
 cvs_collateral_is_revoked_issuer(const GPtrArray *items, const CvsCollateralItem *item)
 {
     if (item->cert == NULL || item->kind == CVS_COLLATERAL_VCEK ||
-        item->kind == CVS_COLLATERAL_VLEK || !is_revoked_only(item))
+        item->kind == CVS_COLLATERAL_VLEK || !is_revoked_only(item) ||
+        !is_listed(items, item->cert))
         return FALSE;
     for (guint i = 0; i < items->len; i++) {
         const CvsCollateralItem *other = g_ptr_array_index(items, i);

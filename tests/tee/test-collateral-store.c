@@ -427,6 +427,36 @@ test_test_roots(void)
 }
 
 static void
+expect_collected(Fixture *f, const SnpHierarchy *hierarchy, guint certs, guint crls)
+{
+    const CvsSnpReport report = {.line = hierarchy->line};
+    g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
+
+    g_assert_true(cvs_collateral_store_collect_snp(f->store, &report, evidence, NULL));
+    g_assert_cmpuint(evidence->certs->len, ==, certs);
+    g_assert_cmpuint(evidence->crls->len, ==, crls);
+}
+
+/* As if newer lists than those that are here had been seen. */
+static void
+raise_seen_lists(Fixture *f)
+{
+    g_autofree char *file = g_build_filename(f->dir, "seen.json", NULL);
+    g_autoptr(json_t) root = json_load_file(file, 0, NULL);
+    const char *series = NULL;
+    json_t *number = NULL;
+    void *next = NULL;
+
+    json_object_foreach_safe(json_object_get(root, "seen"), next, series, number)
+    {
+        if (g_str_has_prefix(series, "crl/"))
+            (void)json_object_set_new(json_object_get(root, "seen"), series,
+                                      json_string("ffffffffffffffff"));
+    }
+    g_assert_cmpint(json_dump_file(root, file, 0), ==, 0);
+}
+
+static void
 test_crls(void)
 {
     g_autoptr(SnpHierarchy) hierarchy = snp_hierarchy_new(CVS_SNP_LINE_MILAN);
@@ -468,6 +498,10 @@ test_crls(void)
     }
     /* The last one revoked the ASK. */
     import_bytes(f, ask, -1, CVS_REASON_CERT_REVOKED);
+    /* It is given out with the list that says so, and not without. */
+    expect_collected(f, hierarchy, 1, 1);
+    raise_seen_lists(f);
+    expect_collected(f, hierarchy, 0, 0);
 }
 
 static GBytes *
