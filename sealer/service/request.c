@@ -247,8 +247,7 @@ cvs_request_end_waiting(CvsService *service)
         Request *request = g_queue_peek_head(&service->waiting);
 
         wake(request);
-        fail(request,
-             g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the service is stopping: try again later"));
+        refuse_to_wait(request);
     }
 }
 

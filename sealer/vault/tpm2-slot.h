@@ -9,7 +9,7 @@
  *   "policy"                     the policy's elements (tpm/policy.h)
  *   "factors"                    "tpm2", then "store-key", then "tee-key": what the KEK is derived
  *                                from, in this order; the first always
- *   "generation"                 1 to 2^31 - 1
+ *   "generation"                 1 to 2^31 - 1: the highest is the newest
  *   "profile"                    a profile's name
  *   "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
  *   "tee_key"                    how the TEE derives its key (tee/tee-key.h); there if and only if
@@ -46,7 +46,7 @@ typedef struct {
     CvsSealedObject object;
     CvsPolicy *policy;
     CvsFactors factors;
-    guint32 generation;      /* 1 at sealing, one more with each reseal */
+    guint32 generation;      /* 1 at sealing, one more with a reseal (but see release/reseal.c) */
     CvsTeeKeyParams tee_key; /* if it is among the factors */
     char *profile;           /* the profile's name */
     CvsSlotConditions conditions;
