@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 
 #define OWN_NONCE_SIZE 32
-/* What a TEE may take to answer, with the turns of others before. */
-#define SLOWEST_S 300
 /* What the boot's attestation quotes: firmware and boot loader. The values are not looked at. */
 #define OWN_PCRS 0xffu
 
@@ -252,7 +250,7 @@ drop_old_making(CvsAttester *attester, gint64 at, gint64 max_age, GError **error
     if (!is_same_start(&now, &attester->before) ||
         !is_collected(attester, &attester->collected_before) ||
         at < cvs_making_at(attester->making) ||
-        (max_age > 0 && at - cvs_making_at(attester->making) > MAX(max_age, SLOWEST_S)))
+        (max_age > 0 && at - cvs_making_at(attester->making) > MAX(max_age, CVS_ATTESTER_SLOWEST_S)))
         g_clear_pointer(&attester->making, cvs_making_free);
     return TRUE;
 }

@@ -46,6 +46,9 @@ typedef struct {
 } CvsAttesterConfig;
 
 #define CVS_ATTESTER_FAILURE_US CVS_PACE_SVSM_US
+/* What a TEE may take to answer, with the turns of others before: a report's turn and the kernel's
+ * minute behind it (tee/source.h), twice. */
+#define CVS_ATTESTER_SLOWEST_S 300
 
 CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
 /* A thread that asks goes on until it is answered, and nothing is done with what it gets. */

@@ -257,8 +257,11 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     g_autoptr(CvsSnpRoots) snp = NULL;
     g_autoptr(CvsTdxRoots) tdx = NULL;
     CvsAttesterState state;
-    CvsAttesterConfig config = {
-        .tpm = tpm, .collateral_dir = paths->collateral, .back = on_back, .back_data = service};
+    CvsAttesterConfig config = {.tpm = tpm,
+                                .collateral_dir = paths->collateral,
+                                .clock = &cvs_pace_clock,
+                                .back = on_back,
+                                .back_data = service};
 
     if (!cvs_tee_roots_new(service->config, &snp, &tdx, error))
         return FALSE;
@@ -268,7 +271,8 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
                   service->config->test_roots);
     config.snp_roots = snp;
     config.tdx_roots = tdx;
-    service->tee = cvs_tee_source_new(paths, NULL);
+    service->clock = &cvs_pace_clock;
+    service->tee = cvs_tee_source_new(paths, service->clock);
     config.source = service->tee;
     service->attester = cvs_attester_new(&config);
     service->release_attester = cvs_release_attester(service->attester);
