@@ -5,10 +5,13 @@
  * No D-Bus, no main loop: the daemon's worker thread, the CLI with --direct and, later, the key
  * server of the boot call these functions and nothing below them.
  *
- * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
+ * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. Busy
+ * with the reason AttestationUnderWay, where TEE or host are asked in threads: call it again, with
+ * the same tee_keys, when they have answered. */
 
 #include "policy/profile.h"
 #include "release/predicted.h"
+#include "release/tee-keys.h"
 #include "tee/tee-paths.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
@@ -42,9 +45,8 @@ typedef struct {
     gboolean require_store_key;
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
-    CvsTeeSource *tee;    /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
-    guint tee_timeout_ms; /* how long the turn of each of its requests is waited for; 0: as long as
-                           * it takes (tee/source.h) */
+    CvsTeeKeys *tee_keys; /* what the TEE derives for this request; NULL: nothing derives keys
+                           * (DerivedKeyUnavailable) */
     const CvsTeePaths *tee_paths; /* where the logs of the registers are; NULL: none are */
     gboolean test_roots;          /* the attester takes roots that are not the vendors' */
 } CvsRelease;
@@ -111,10 +113,10 @@ typedef struct {
  * are its own (vault/slot-mac.h).
  *
  * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
- * those that do not open now, until the newest has opened in a release. A slot for the present state
- * is not the newest while one waits for a state to come (to). Whoever reseals in a state
- * that does not come again can still go back. Of several for one state the newest stays, and the
- * one that opened; where there is no room for all, the oldest goes.
+ * those that do not open now, until the newest has opened in a release. A slot for the present
+ * state is not the newest while one waits for a state to come (to). Whoever reseals in a state that
+ * does not come again can still go back. Of several for one state the newest stays, and the one
+ * that opened; where there is no room for all, the oldest goes.
  *
  * With options->to the new slot is for a state that is to come, and what was there is kept beside
  * it by the same rule. The claims about the TEE are pinned as they are now. All registers that the

@@ -32,8 +32,9 @@ typedef struct {
     CvsSecret *recovery_key;
     GBytes *nonce;
     CvsPlace *place; /* borrowed */
-    /* from one try to the next, where an attestation is under way */
+    /* from one try to the next, where TEE or host are asked */
     CvsMaking *making;
+    CvsTeeKeys *tee_keys;
     gboolean renewed;
     /* out: one of them; the reply is a tuple with a reference (not floating) */
     GVariant *reply;

@@ -534,6 +534,7 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     request->op.attester = &service->release_attester;
     request->op.machine = service->attester;
     request->op.tee = service->tee;
+    request->op.tee_keys = cvs_tee_keys_new(service->tee_asker);
     request->op.memory_locked = service->memory_locked;
     service->open++;
     if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,

@@ -17,6 +17,7 @@ typedef struct {
     gboolean memory_locked;
     CvsWorker *worker;
     CvsTeeSource *tee;
+    CvsTeeAsker *tee_asker;
     CvsAttester *attester; /* the worker's thread uses it, as the TPM */
     CvsReleaseAttester release_attester;
     guint attester_change; /* the worker's thread: of the attester's state that was told last */

@@ -130,18 +130,24 @@ cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint ti
 {
     g_autoptr(GError) local = NULL;
     const Deriver *deriver = find(source, params->algorithm, &local);
-    g_autoptr(CvsSecret) key = deriver ? deriver->derive(source, params, timeout_ms, &local) : NULL;
+    CvsSecret *key = deriver ? deriver->derive(source, params, timeout_ms, &local) : NULL;
+
+    if (key)
+        return key;
+    explain_busy(local);
+    g_propagate_error(error, g_steal_pointer(&local));
+    return NULL;
+}
+
+gboolean
+cvs_tee_key_check(const CvsSecret *key, const CvsTeeKeyParams *params, GError **error)
+{
     guint8 check[CVS_TEE_KEY_CHECK_SIZE];
     GError *refusal = NULL;
 
-    if (key == NULL) {
-        explain_busy(local);
-        g_propagate_error(error, g_steal_pointer(&local));
-        return NULL;
-    }
     make_check(key, check);
     if (cvs_equal_bytes(check, params->check, sizeof check))
-        return g_steal_pointer(&key);
+        return TRUE;
     refusal = g_error_new_literal(
         CVS_ERROR, CVS_ERROR_TEE_REFUSED,
         "this TEE derives another key than the one that the key was sealed with: it is on another "
@@ -149,7 +155,7 @@ cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint ti
     cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_DIFFERS, NULL, NULL, "%s",
                          refusal->message);
     g_propagate_error(error, refusal);
-    return NULL;
+    return FALSE;
 }
 
 gboolean

@@ -34,10 +34,13 @@ typedef struct {
 CvsSecret *cvs_tee_key_new(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *ret_params,
                            GError **error);
 
-/* The key of these parameters: one request. TeeRefused with the reason DerivedKeyDiffers if this
- * TEE derives another now; errors as above. */
+/* The key that this TEE derives by these parameters now, whatever their check says: one request;
+ * errors as above. */
 CvsSecret *cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint timeout_ms,
                               GError **error);
+/* It is the key that the parameters were made with. TeeRefused with the reason DerivedKeyDiffers.
+ */
+gboolean cvs_tee_key_check(const CvsSecret *key, const CvsTeeKeyParams *params, GError **error);
 
 gboolean cvs_tee_key_params_equal(const CvsTeeKeyParams *a, const CvsTeeKeyParams *b);
 

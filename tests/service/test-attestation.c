@@ -617,6 +617,93 @@ test_attest_gone(void)
     g_object_unref(leaves);
 }
 
+static TestPending *
+begin_unseal(GDBusConnection *who, const char *name)
+{
+    return test_call_begin(who, "Unseal", g_variant_new("(s@a{sv})", name, bed_options(NULL)), NULL,
+                           0);
+}
+
+static void
+await_requests(guint wanted)
+{
+    while (tee_sim_requests(vm.sim) < wanted)
+        g_usleep(1000);
+}
+
+/* A host that does not let the TEE answer when a key is to be derived: nobody else waits, the
+ * worker least of all. */
+static void
+test_derived_key(void)
+{
+    TestPending *waits = NULL, *also = NULL;
+    guint before = 0, notices = 0;
+
+    bed_assert_sealed(bed->alice, "derived", "z", 1, "{'derived-key': <true>}");
+    bed_assert_sealed(bed->bob, "derived", "z", 1, "{'derived-key': <true>}");
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 200);
+    /* No time passes by waiting for a turn. */
+    pass(PATIENCE_S);
+    tee_sim_must(vm.sim, "hang=key");
+    before = tee_sim_requests(vm.sim);
+    waits = begin_unseal(bed->alice, "derived");
+    await_requests(before + 1);
+    also = begin_unseal(bed->bob, "derived");
+    for (guint i = 0; i < 20; i++)
+        bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    /* The watchdog is told that all is well for more than its time. */
+    notices = bed_count_notices(bed, "WATCHDOG=1");
+    while (bed_count_notices(bed, "WATCHDOG=1") < notices + 4)
+        g_usleep(1000);
+    g_assert_false(test_call_is_done(waits));
+    g_assert_false(test_call_is_done(also));
+    g_assert_cmpuint(pass_until_done(waits, 1), >=, PATIENCE_S);
+    expect_refused(test_call_finish(waits), "Busy", "AttestationUnderWay");
+    (void)pass_until_done(also, 1);
+    expect_refused(test_call_finish(also), "Busy", "AttestationUnderWay");
+    /* One thread asks, and its answer is the request's alone. */
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    waits = begin_unseal(bed->alice, "derived");
+    settle(bed->alice);
+    tee_sim_must(vm.sim, "reset=on");
+    test_reply_free(test_call_finish(waits));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 2);
+    bed_assert_opens(bed->alice, "derived", "z", 1, NULL);
+
+    tee_sim_must(vm.sim, "hang=key");
+    before = tee_sim_requests(vm.sim);
+    waits = begin_unseal(bed->alice, "derived");
+    await_requests(before + 1);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_assert_error(test_call_finish(waits), "Busy");
+    tee_sim_must(vm.sim, "reset=on");
+    bed_start(bed, 0);
+    bed_assert_opens(bed->alice, "derived", "z", 1, NULL);
+}
+
+/* A report that never comes. */
+static void
+test_report_never(void)
+{
+    TestPending *waits = NULL;
+    guint before = 0;
+
+    restart();
+    pass(PATIENCE_S);
+    tee_sim_must(vm.sim, "hang=report");
+    before = tee_sim_requests(vm.sim);
+    waits = begin_seal(bed->alice, "never");
+    await_requests(before + 1);
+    bed_assert_opens(bed->bob, "plain", "y", 1, NULL);
+    g_assert_cmpuint(pass_until_done(waits, 1), >=, PATIENCE_S);
+    expect_refused(test_call_finish(waits), "Busy", "AttestationUnderWay");
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    tee_sim_must(vm.sim, "reset=on");
+    bed_start(bed, 0);
+    expect_sealed(seal("never"));
+}
+
 /* By the daemon's real clock. */
 static void
 test_paced(void)
@@ -711,6 +798,8 @@ add_tests(void)
     g_test_add_func("/service/attestation/attest-crowd", test_attest_crowd);
     g_test_add_func("/service/attestation/attest-last", test_attest_last);
     g_test_add_func("/service/attestation/attest-gone", test_attest_gone);
+    g_test_add_func("/service/attestation/derived-key", test_derived_key);
+    g_test_add_func("/service/attestation/report-never", test_report_never);
     g_test_add_func("/service/attestation/stop", test_stop);
     g_test_add_func("/service/attestation/stop-abandoned", test_stop_abandoned);
 }
