@@ -477,6 +477,18 @@ expect_under_way(CvsTeeKeys *keys, const CvsTeeKeyParams *params)
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY));
 }
 
+static guint
+count_threads(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc/self/task", 0, NULL);
+    guint n = 0;
+
+    g_assert_nonnull(dir);
+    while (g_dir_read_name(dir))
+        n++;
+    return n;
+}
+
 /* Whoever asked the TEE has its answer. */
 static void
 await_end_of_turn(TeeBed *bed)
@@ -500,7 +512,7 @@ test_derived_key_threads(void)
     g_auto(TeeBed) bed = {0};
     CvsTeeKeyParams params = {0}, other = {0};
     g_autoptr(GError) error = NULL;
-    guint before = 0;
+    guint before = 0, threads = 0;
 
     if (!tee_bed_init(&bed, TEE_SIM_SNP))
         return;
@@ -512,7 +524,9 @@ test_derived_key_threads(void)
     expect_under_way(first, NULL);
     while (tee_sim_requests(bed.sim) < 2)
         g_usleep(1000);
+    threads = count_threads();
     expect_under_way(second, NULL);
+    g_assert_cmpuint(count_threads(), ==, threads);
     g_assert_null(g_async_queue_try_pop(queue));
     tee_sim_must(bed.sim, "reset=on");
     (void)g_async_queue_pop(queue);
