@@ -8,8 +8,8 @@
 #include "base/hex.h"
 #include "captures.h"
 #include "policy/verdict.h"
+#include "program.h"
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,24 +44,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Result, result_free)
 static Result *
 run_words(const char *const *words)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GSubprocess) process = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
     Result *result = g_new0(Result, 1);
 
-    g_ptr_array_add(argv,
-                    g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer", "ctl", "cvmseal", NULL));
     for (; *words; words++)
-        g_ptr_array_add(argv, **words == ':' ? captures_path(*words + 1) : g_strdup(*words));
-    g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-    g_assert_no_error(error);
-    g_subprocess_communicate_utf8(process, NULL, NULL, &result->out, &result->err, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_get_if_exited(process));
-    result->code = g_subprocess_get_exit_status(process);
+        g_ptr_array_add(list, **words == ':' ? captures_path(*words + 1) : g_strdup(*words));
+    g_ptr_array_add(list, NULL);
+    result->code = program_run(&result->out, &result->err, (const char *const *)list->pdata);
     result->json = json_loads(result->out, JSON_REJECT_DUPLICATES, NULL);
     return result;
 }
