@@ -289,6 +289,28 @@ direct_remove(CvsBackend *backend, const char *owner_text, const char *name, GEr
     return cvs_release_remove(&release, &owner, name, error);
 }
 
+static char *
+direct_attest(CvsBackend *backend, const CvsAttestRequest *request, gboolean *ret_test_roots,
+              GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = CVS_ATTESTER_PCRS};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    gsize user_size = 0;
+    const void *user = request->user_data ? g_bytes_get_data(request->user_data, &user_size) : NULL;
+
+    bundle = request->challenge
+                 ? cvs_attester_answer(direct->attester, request->challenge, user, user_size,
+                                       &selection, error)
+                 : cvs_attester_evidence(direct->attester, g_bytes_get_data(request->nonce, NULL),
+                                         g_bytes_get_size(request->nonce), user, user_size,
+                                         &selection, error);
+    if (bundle == NULL)
+        return NULL;
+    *ret_test_roots = direct->test_roots;
+    return cvs_evidence_bundle_format(bundle);
+}
+
 static void
 replace_text(char **text, char *with)
 {
@@ -357,6 +379,7 @@ static const CvsBackendClass direct_class = {
     .explain = direct_explain,
     .reseal = direct_reseal,
     .remove = direct_remove,
+    .attest = direct_attest,
     .status = direct_status,
     .refresh = direct_refresh,
 };

@@ -5,6 +5,7 @@
  * vault (backend-direct.c). Commands know only this file. All calls block; errors are those of
  * base/error.h with the reasons of whoever refused. */
 
+#include "attest/challenge.h"
 #include "base/digest.h"
 #include "base/secret.h"
 #include "release/predicted.h"
@@ -94,6 +95,13 @@ typedef struct {
     const CvsPredicted *to; /* NULL: to the present state */
 } CvsResealRequest;
 
+/* What evidence is wanted. */
+typedef struct {
+    GBytes *nonce;                 /* 1 to CVS_BUNDLE_NONCE_MAX bytes; NULL: the challenge's */
+    const CvsChallenge *challenge; /* NULL: none */
+    GBytes *user_data;             /* up to CVS_BUNDLE_USER_DATA_MAX bytes; NULL: none */
+} CvsAttestRequest;
+
 typedef struct _CvsBackend CvsBackend;
 
 typedef struct {
@@ -114,6 +122,10 @@ typedef struct {
     gboolean (*reseal)(CvsBackend *backend, const char *owner, const char *name,
                        const CvsResealRequest *request, GError **error);
     gboolean (*remove)(CvsBackend *backend, const char *owner, const char *name, GError **error);
+    /* Evidence of TEE and TPM, as "cvmseal verify" reads it; ret_test_roots: roots are taken that
+     * are not the vendors'. */
+    char *(*attest)(CvsBackend *backend, const CvsAttestRequest *request, gboolean *ret_test_roots,
+                    GError **error);
     CvsStatusInfo *(*status)(CvsBackend *backend, GError **error);
     /* Has the daemon attest the machine anew; InvalidArgument where there is none to keep it. */
     gboolean (*refresh)(CvsBackend *backend, GError **error);
