@@ -202,6 +202,7 @@ add_slot(CvsKeyInfo *info, GVariant *dict)
     cvs_dbus_look_up_text(dict, "rtmrs", &slot->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &slot->store_key);
     (void)g_variant_lookup(dict, "tee-key", "b", &slot->tee_key);
+    (void)g_variant_lookup(dict, "pcrs-bind-host", "b", &slot->pcrs_bind_host);
     (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
     (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
 }
@@ -223,6 +224,7 @@ key_info_from_dict(GVariant *dict)
     cvs_dbus_look_up_text(dict, "rtmrs", &info->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &info->store_key);
     (void)g_variant_lookup(dict, "tee-key", "b", &info->tee_key);
+    (void)g_variant_lookup(dict, "pcrs-bind-host", "b", &info->pcrs_bind_host);
     (void)g_variant_lookup(dict, "size", "t", &info->size);
     (void)g_variant_lookup(dict, "created", "x", &info->created);
     (void)g_variant_lookup(dict, "pin", "b", &info->pin);

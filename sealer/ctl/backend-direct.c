@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "ctl/backend.h"
 #include "release/attester.h"
+#include "release/slot.h"
 #include "tee/tee-roots.h"
 
 #include "config.h"
@@ -154,6 +155,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     }
     slot->store_key = (tpm2->factors & CVS_FACTOR_STORE_KEY) != 0;
     slot->tee_key = (tpm2->factors & CVS_FACTOR_TEE_KEY) != 0;
+    slot->pcrs_bind_host = cvs_slot_pcrs_bind_host(tpm2);
     g_free(slot->claims);
     slot->claims = cvs_slot_conditions_names(&tpm2->conditions);
     g_free(slot->rtmrs);
@@ -170,6 +172,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     info->bank = g_strdup(slot->bank);
     info->store_key = slot->store_key;
     info->tee_key = slot->tee_key;
+    info->pcrs_bind_host = slot->pcrs_bind_host;
     g_free(info->claims);
     info->claims = g_strdup(slot->claims);
     g_free(info->rtmrs);

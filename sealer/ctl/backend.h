@@ -7,6 +7,7 @@
 
 #include "attest/challenge.h"
 #include "base/digest.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "release/predicted.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     gboolean pin;
     gboolean store_key;
     gboolean tee_key;
+    gboolean pcrs_bind_host;
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -41,6 +43,7 @@ typedef struct {
     char *rtmrs;
     gboolean store_key;
     gboolean tee_key;
+    gboolean pcrs_bind_host; /* cvs_slot_pcrs_bind_host() of that slot */
     gboolean recovery;
     char *error;      /* NULL: the key can be read */
     GPtrArray *slots; /* CvsSlotInfo*, by describe() only; else empty */
@@ -65,6 +68,13 @@ typedef struct {
     gboolean memory_locked;
     char *lock2; /* cvs_release_lock2() */
     gboolean test_roots;
+    /* Of the attestation of this boot, which the daemon keeps: "none", "under-way", "attested",
+     * "failed"; "": there is no daemon, or one that does not say. */
+    char *attestation;
+    json_t *attestation_reasons; /* array of objects, as in an explanation: why it failed */
+    char *tee_type;              /* "" until it is attested, as the kind */
+    char *vtpm_kind;
+    json_t *registers; /* object: "pcr0", "rtmr0": hex, then */
 } CvsStatusInfo;
 CvsStatusInfo *cvs_status_info_new(void);
 void cvs_status_info_free(CvsStatusInfo *info);

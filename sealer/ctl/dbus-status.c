@@ -2,21 +2,59 @@
 #include "ctl/dbus-status.h"
 #include "ctl/dbus-call.h"
 
-static char *
-get_version(GDBusConnection *bus, GError **error)
+static void
+take_reasons(GVariant *properties, CvsStatusInfo *info)
 {
-    g_autoptr(GDBusMessage) reply = NULL;
-    g_autoptr(GVariant) value = NULL;
+    g_autoptr(GVariant) reasons =
+        g_variant_lookup_value(properties, "AttestationReasons", G_VARIANT_TYPE("a(ssss)"));
+    const char *code, *detail, *seen, *wanted;
+    GVariantIter iter;
 
-    reply = cvs_dbus_call_send(bus, "org.freedesktop.DBus.Properties", "Get",
-                               g_variant_new("(ss)", CVS_DBUS_INTERFACE, "Version"), NULL, "(v)",
-                               error);
+    if (reasons == NULL)
+        return;
+    g_variant_iter_init(&iter, reasons);
+    while (g_variant_iter_next(&iter, "(&s&s&s&s)", &code, &detail, &seen, &wanted))
+        (void)json_array_append_new(info->attestation_reasons,
+                                    json_pack("{s:s, s:s, s:s, s:s}", "code", code, "detail",
+                                              detail, "seen", seen, "wanted", wanted));
+}
+
+static void
+take_registers(GVariant *properties, CvsStatusInfo *info)
+{
+    g_autoptr(GVariant) registers =
+        g_variant_lookup_value(properties, "Registers", G_VARIANT_TYPE("a{ss}"));
+    const char *name, *value;
+    GVariantIter iter;
+
+    if (registers == NULL)
+        return;
+    g_variant_iter_init(&iter, registers);
+    while (g_variant_iter_next(&iter, "{&s&s}", &name, &value))
+        (void)json_object_set_new(info->registers, name, json_string(value));
+}
+
+static gboolean
+get_properties(GDBusConnection *bus, CvsStatusInfo *info, GError **error)
+{
+    g_autoptr(GDBusMessage) reply =
+        cvs_dbus_call_send(bus, "org.freedesktop.DBus.Properties", "GetAll",
+                           g_variant_new("(s)", CVS_DBUS_INTERFACE), NULL, "(a{sv})", error);
+    g_autoptr(GVariant) properties = NULL;
+    const char *version = "of an unknown version";
+
     if (reply == NULL)
-        return NULL;
-    g_variant_get(g_dbus_message_get_body(reply), "(v)", &value);
-    return g_strdup(g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
-                        ? g_variant_get_string(value, NULL)
-                        : "of an unknown version");
+        return FALSE;
+    properties = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
+    (void)g_variant_lookup(properties, "Version", "&s", &version);
+    g_free(info->server);
+    info->server = g_strdup_printf("cvmseald %s", version);
+    cvs_dbus_look_up_text(properties, "AttestationState", &info->attestation);
+    cvs_dbus_look_up_text(properties, "TeeType", &info->tee_type);
+    cvs_dbus_look_up_text(properties, "VtpmKind", &info->vtpm_kind);
+    take_reasons(properties, info);
+    take_registers(properties, info);
+    return TRUE;
 }
 
 CvsStatusInfo *
@@ -26,17 +64,14 @@ cvs_dbus_status(GDBusConnection *bus, GError **error)
     g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
     g_autoptr(GDBusMessage) reply = NULL;
     g_autoptr(GVariant) dict = NULL;
-    g_autofree char *version = get_version(bus, error);
     g_autofree const char **banks = NULL;
 
-    if (version == NULL)
+    if (!get_properties(bus, info, error))
         return NULL;
     cvs_dbus_call_init(&call, NULL);
     reply = cvs_dbus_call_method(bus, &call, "Status", NULL, "(a{sv})", error);
     if (reply == NULL)
         return NULL;
-    g_free(info->server);
-    info->server = g_strdup_printf("cvmseald %s", version);
     dict = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
     cvs_dbus_look_up_text(dict, "tpm-error", &info->tpm_error);
     cvs_dbus_look_up_text(dict, "tpm-manufacturer", &info->tpm_manufacturer);
