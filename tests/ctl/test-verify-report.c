@@ -969,6 +969,23 @@ test_too_long(void)
     expect_code(5, says, "verify %s", path);
 }
 
+/* TCB info of a version to come, which cannot be read. */
+static void
+test_unknown_version(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autofree char *signature = g_strnfill(128, '0');
+    g_autofree char *text = g_strdup_printf(
+        "{\"tcbInfo\":{\"id\":\"TDX\",\"version\":4},\"signature\":\"%s\"}", signature);
+    g_autofree char *path = folder_write(folder, "tcb.json", text, (gssize)strlen(text));
+
+    expect_code(5, "version 4", "collateral import %s --store %s", path, folder->dir);
+    expect_code(5, "\"NotSupported\"", "collateral import %s --store %s --json", path, folder->dir);
+    if (captures_there())
+        expect_code(5, "version 4",
+                    "verify-report :snp/reports/milan-v3.report.bin --collateral %s", path);
+}
+
 /* What is read in a terminal is told from what is read by programs. */
 static void
 test_text(void)
@@ -1084,6 +1101,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/cut", test_cut);
     g_test_add_func("/ctl/verify-report/store", test_store);
     g_test_add_func("/ctl/verify-report/too-long", test_too_long);
+    g_test_add_func("/ctl/verify-report/unknown-version", test_unknown_version);
     g_test_add_func("/ctl/verify-report/text", test_text);
     g_test_add_func("/ctl/verify-report/flip", test_flip);
     return g_test_run();
