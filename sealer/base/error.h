@@ -225,7 +225,8 @@ typedef enum {
       "this TEE derives another key than the one that was sealed with")                            \
     X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
       "the TPM is new at each boot, and so is what is sealed in it")                               \
-    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
+    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")  \
+    X(DERIVED_KEY_REFUSED, "DerivedKeyRefused", "secure processor or host gave no derived key")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -99,9 +99,13 @@ add_cause(GError *error)
     if (g_error_matches(error, CVS_ERROR, CVS_ERROR_BUSY))
         cvs_error_add_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "%s",
                              error->message);
-    else if (g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED) &&
-             cvs_error_get_reasons(error)->len == 0)
+    if (cvs_error_get_reasons(error)->len > 0)
+        return;
+    if (g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED))
         cvs_error_add_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL, "%s",
+                             error->message);
+    else if (g_error_matches(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED))
+        cvs_error_add_reason(error, CVS_REASON_DERIVED_KEY_REFUSED, NULL, NULL, "%s",
                              error->message);
 }
 

@@ -28,9 +28,10 @@ typedef struct {
 } CvsTeeKeyParams;
 
 /* Derives a key by parameters for the TEE as it is now. NotSupported with the reason
- * DerivedKeyUnavailable for a machine that has no such key; errors of sev-guest.h and pace.h, since
- * it takes two requests to the firmware, seconds apart. timeout_ms: for the turn of each (0: as
- * source.h has it); then Busy with the reason AttestationUnderWay. */
+ * DerivedKeyUnavailable for a machine that has no such key; AttestationFailed with the reason
+ * DerivedKeyRefused where none says why; errors of sev-guest.h and pace.h, since it takes two
+ * requests to the firmware, seconds apart. timeout_ms: for the turn of each (0: as source.h has it);
+ * then Busy with the reason AttestationUnderWay. */
 CvsSecret *cvs_tee_key_new(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *ret_params,
                            GError **error);
 

@@ -5,6 +5,7 @@
  * swtpm behind the multiplexer, a bus with polkit, a profile, and one key "db" of root. One VM
  * serves all lies of a test program: each is told, has its effect, and is taken back. */
 
+#include "quote-bringer.h"
 #include "service/bed.h"
 #include "sim/tee-sim.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     const char *profile;
     const char *options; /* how "db" is sealed */
     gboolean azure;
+    QuoteBringer *bringer; /* NULL: nobody brings quotes */
 } Matrix;
 
 typedef struct {
