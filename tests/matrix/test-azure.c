@@ -195,7 +195,7 @@ static const Lie td_lies[] = {
     {"rtmrs-at-sealing",
      .profile = "[Registers]\nPCRs=0+2+7\nRTMRs=0+1\n[TEE]\nAllowTestRoots=yes\nTypes="
                 "tdx\nMeasurements=%M\n",
-     .outcome = "NotSupported: RtmrsMissing", .flags = LIE_SEAL},
+     .outcome = "NotSupported: RtmrsUnused", .flags = LIE_SEAL},
     {"pcr-changed", .act = change_pcr, .undo = matrix_boot_tpm,
      .outcome = "PcrMismatch: PcrDiffers"},
 };
