@@ -556,7 +556,8 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     request->op.tee_keys = cvs_tee_keys_new(service->tee_asker);
     request->op.memory_locked = service->memory_locked;
     service->open++;
-    if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,
+    if ((fds == NULL || cvs_fds_can_bury(&request->op.error)) &&
+        take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,
                        &request->op.error))
         cvs_callers_identify(service->callers, g_dbus_method_invocation_get_sender(invocation),
                              on_identified, request);
