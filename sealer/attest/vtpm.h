@@ -24,7 +24,11 @@
     X("vtpm.firmware", MASK, "the TPM's firmware version")                                         \
     X("vtpm.clock", INT, "milliseconds of the TPM's clock")                                        \
     X("vtpm.reset_count", INT, "how often the TPM was reset: a boot each")                         \
-    X("vtpm.restart_count", INT, "how often it was resumed since")
+    X("vtpm.restart_count", INT, "how often it was resumed since")                                 \
+    X("vtpm.pcrs_bind_host", BOOL, "PCRs, and what is sealed to them, are out of the host's reach")
+
+/* Whether those of a TPM of this kind are: it was shown to be in the TEE. */
+gboolean cvs_vtpm_kind_binds_host(const char *kind);
 
 typedef struct {
     const json_t *tee;     /* claims of a report that cvs_report_verify() has seen; tee.type "none"
@@ -40,8 +44,9 @@ typedef struct {
     gboolean challenged; /* the AK answered a challenge for it and this EK */
 } CvsVtpmEvidence;
 
-/* Adds vtpm.kind, .manifest, .fresh, .ek_name, .ak, .ak_name, .srk_name to the claims, and to the
- * refusal a reason for each thing that is not as it must be:
+/* Adds vtpm.kind, .pcrs_bind_host (but where there is no TEE), .manifest, .fresh, .ek_name, .ak,
+ * .ak_name, .srk_name to the claims, and to the refusal a reason for each thing that is not as it
+ * must be:
  *
  *   ManifestMalformed   the manifest does not name the keys of a vTPM
  *   ManifestVmpl        it came with a report that was not made at VMPL 0, or of no SNP guest
@@ -65,8 +70,9 @@ void cvs_vtpm_add_quote(json_t *claims, const CvsQuoteFacts *facts);
 /* Judges the claims by the profile's [vTPM], and changes vtpm.kind of an SVSM, a paravisor or a
  * vTPM's TD that the profile does not list to svsm-unlisted, azure-unlisted or vtpm-td-unlisted: a
  * report at VMPL 0 alone proves nothing, since where there is neither, the guest makes such a
- * report itself, and anybody can start a TD. Of a vTPM's TD the MRTD must be listed, and each RTMR
- * that is not zero: its program is measured into RTMR1. Adds
+ * report itself, and anybody can start a TD; then its PCRs do not bind the host either. Of a vTPM's
+ * TD the MRTD must be listed, and each RTMR that is not zero: its program is measured into RTMR1.
+ * Adds
  *
  *   SvsmUnlisted, ParavisorUnlisted, VtpmTdUnlisted, VtpmKindRefused   the kind is not among Kinds=
  *   AkUnproven          the AK is guest-asserted, on a kind that could show more

@@ -92,7 +92,9 @@ cvs_conditions_check_persistent(const CvsProfile *profile, const CvsSlotConditio
 {
     const CvsTeeRule *rule = &profile->tee.rules[CVS_TEE_PERSISTENT];
     const char *kind = json_string_value(json_object_get(conditions->claims, "vtpm.kind"));
-    gboolean persistent = rule->given ? rule->number != 0 : g_strcmp0(kind, "vtpm-td") != 0;
+    /* vtpm-td-unlisted too. */
+    gboolean is_td = kind && g_str_has_prefix(kind, "vtpm-td");
+    gboolean persistent = rule->given ? rule->number != 0 : !is_td;
     GError *refusal = NULL;
 
     if (this_boot || persistent)

@@ -525,10 +525,12 @@ test_ephemeral_td(void)
         {"[vTPM]\nPersistent=no", TRUE, FALSE},
     };
 
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    for (gsize j = 0; j < 2 * G_N_ELEMENTS(cases); j++) {
+        gsize i = j / 2;
         g_autofree char *text =
             g_strconcat("[Registers]\nPCRs=7\n[TEE]\nTypes=tdx\n", cases[i].lines, "\n", NULL);
-        g_auto(CvsSlotConditions) td = {.claims = json_pack("{s:s}", "vtpm.kind", "vtpm-td")};
+        g_auto(CvsSlotConditions) td = {
+            .claims = json_pack("{s:s}", "vtpm.kind", j % 2 ? "vtpm-td" : "vtpm-td-unlisted")};
         g_auto(CvsSlotConditions) host = {.claims = json_pack("{s:s}", "vtpm.kind", "host")};
         g_autoptr(GError) error = NULL, refused = NULL;
         g_autoptr(CvsProfile) profile =
