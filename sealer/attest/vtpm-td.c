@@ -78,8 +78,8 @@ check_td(const CvsVtpmTdCerts *certs, const json_t *td, const json_t *claims, GE
         cvs_error_add_reason(refusal, CVS_REASON_VTPM_TD_REPORT_DATA, seen, wanted,
                              "the quote in the vTPM's CA certificate was not made for the key of "
                              "that CA: nothing shows that the TD has it");
-    if (is_true(td, "tee.policy.debug") || is_true(td, "tee.policy.migrate_ma") ||
-        is_true(td, "tee.td_attributes.tud"))
+    /* DEBUG is among the bits 7:0. */
+    if (is_true(td, "tee.td_attributes.tud") || is_true(td, "tee.policy.migrate_ma"))
         cvs_error_add_reason(refusal, CVS_REASON_VTPM_TD_OPEN,
                              json_string_value(json_object_get(td, "tee.td_attributes")), NULL,
                              "the vTPM's TD can be debugged or migrated: whoever does that has the "

@@ -273,6 +273,7 @@ test_left_out(void)
     }
     (void)cvs_attester_evidence(bed.attester, "one", 3, NULL, 0, &without, &error);
     assert_refused(error, VTPM_NOT_TRUSTED, CVS_REASON_VTPM_TD_NO_GUEST);
+    g_assert_nonnull(strstr(error->message, "PCR 0 was not quoted"));
 }
 
 /* Platform and collateral of the vTPM's TD are judged by the profile as the guest's. */
