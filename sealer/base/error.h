@@ -225,7 +225,11 @@ typedef enum {
       "this TEE derives another key than the one that was sealed with")                            \
     X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
       "the TPM is new at each boot, and so is what is sealed in it")                               \
-    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
+    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")  \
+    X(LAUNCH_TCB_BELOW_FLOOR, "LaunchTcbBelowFloor",                                               \
+      "a component of LAUNCH_TCB is below its floor")                                              \
+    X(FIRMWARE_PROVISIONAL, "FirmwareProvisional",                                                 \
+      "the host can still go back from the firmware that runs to an older one")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
