@@ -24,6 +24,7 @@ typedef struct {
     gint64 now;
     CvsAttester *attester;
     guint manifest_version;
+    gboolean keep;      /* the attestation, for the next program */
     CvsPaceClock clock; /* the TEE's; while somebody sleeps by it, a TD's quote is brought */
     gboolean no_quotes; /* it is not */
     gboolean azure;     /* NV index 0x01400001 is the paravisor's */
