@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/slot.h"
+#include "attest/vtpm.h"
 #include "base/error.h"
 #include "release/state.h"
 #include "vault/store-key.h"
@@ -370,6 +371,14 @@ cvs_slot_genuine(const CvsKeyFile *key)
             g_array_remove_index(order, i - 1);
     }
     return order;
+}
+
+gboolean
+cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot)
+{
+    const char *kind = json_string_value(json_object_get(slot->conditions.claims, "vtpm.kind"));
+
+    return kind == NULL || g_str_equal(kind, "none") || cvs_vtpm_kind_binds_host(kind);
 }
 
 gboolean

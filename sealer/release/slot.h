@@ -59,6 +59,10 @@ GArray *cvs_slot_order(const CvsKeyFile *key);
 /* The same of an open key, without those that are not the key's own. */
 GArray *cvs_slot_genuine(const CvsKeyFile *key);
 
+/* FALSE where the slot was sealed with a TPM that was not shown to be in the TEE: its PCRs, and
+ * what is sealed in it, are the host's. TRUE also where the TEE was not looked at. */
+gboolean cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot);
+
 /* Proves that what would be written gives the secret back by the new slot: parses the bytes, opens
  * them with the slot's factors and compares. */
 gboolean cvs_slot_prove(GBytes *file, guint slot, const CvsNewSlot *made, const CvsSecret *secret,
