@@ -282,13 +282,13 @@ keep(const CvsAttester *attester)
  * with it, an attestation made anew is good for. FALSE: the TPM does not answer, which says nothing
  * of it. */
 static gboolean
-restore(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
+restore(CvsAttester *attester, gint64 at, GError **error)
 {
     const Collected collected = look_at_store(attester);
     g_auto(CvsBootRestored) restored = {0};
     g_autoptr(GError) local = NULL;
 
-    if (cvs_boot_restore(&attester->config, &own_selection, at, max_age, &restored, &local)) {
+    if (cvs_boot_restore(&attester->config, &own_selection, at, &restored, &local)) {
         attester->may_restore = FALSE;
         attester->claims = g_steal_pointer(&restored.claims);
         attester->pcrs = restored.pcrs;
@@ -363,9 +363,11 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     if (!is_current(attester, at, max_age, &current, error))
         return FALSE;
     if (!current && attester->may_restore && attester->making == NULL) {
-        if (!restore(attester, at, max_age, error))
+        if (!restore(attester, at, error))
             return FALSE;
-        current = attester->claims != NULL;
+        current = attester->claims && (max_age <= 0 || at - attester->made_at <= max_age);
+        if (attester->claims && !current)
+            cvs_attester_refresh(attester);
     }
     if (current)
         return TRUE;

@@ -22,8 +22,8 @@ refuse(GError **error, const char *text)
 }
 
 static gboolean
-check_boot(const CvsAttesterConfig *config, const CvsBootCache *cache, gint64 max_age,
-           gint64 *ret_age, GError **error)
+check_boot(const CvsAttesterConfig *config, const CvsBootCache *cache, gint64 *ret_age,
+           GError **error)
 {
     g_autofree char *boot_id = cvs_boot_id();
     gint64 age = config->clock->now(config->clock->data) - cache->made;
@@ -34,8 +34,6 @@ check_boot(const CvsAttesterConfig *config, const CvsBootCache *cache, gint64 ma
     if (age < 0)
         return refuse(error, "it was made later than now, by the time since the boot");
     *ret_age = age / G_USEC_PER_SEC + (age % G_USEC_PER_SEC > 0);
-    if (max_age > 0 && *ret_age > max_age)
-        return refuse(error, "it is older than the profile's MaxAge= lets it be");
     return TRUE;
 }
 
@@ -75,7 +73,7 @@ check_names(CvsTpm *tpm, const CvsEvidenceBundle *bundle, GError **error)
 
 gboolean
 cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selection, gint64 at,
-                 gint64 max_age, CvsBootRestored *ret_restored, GError **error)
+                 CvsBootRestored *ret_restored, GError **error)
 {
     g_autoptr(CvsBootCache) cache =
         cvs_boot_cache_load(cvs_tee_source_paths(config->source)->run_dir, error);
@@ -84,7 +82,7 @@ cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selecti
     gint64 age = 0;
     CvsClock now = {0};
 
-    if (cache == NULL || !check_boot(config, cache, max_age, &age, error) ||
+    if (cache == NULL || !check_boot(config, cache, &age, error) ||
         !check_ek(cache->bundle, error) || !check_start(config->tpm, cache, &now, error) ||
         !cvs_proof_verify(config, cache->bundle, NULL, FALSE, at, NULL, error) ||
         !check_names(config->tpm, cache->bundle, error) ||

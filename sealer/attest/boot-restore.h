@@ -20,11 +20,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsBootRestored, cvs_boot_restored_clear)
  * test roots of now and at the time at; the TPM that answers now proves the keys, and quotes its
  * registers. An error if
  *
- *   it is of another boot, older than max_age seconds (0: of any age), or of the future;
+ *   it is of another boot, or of the future;
  *   the TPM was reset or resumed since, was put back, or has other keys;
  *   the file or the evidence are not as they must be.
  *
  * NoSuchKey: there is none. TpmUnavailable says nothing of it: it may be taken later. Nothing is
  * pinned before the evidence has been found good. */
 gboolean cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selection,
-                          gint64 at, gint64 max_age, CvsBootRestored *ret_restored, GError **error);
+                          gint64 at, CvsBootRestored *ret_restored, GError **error);

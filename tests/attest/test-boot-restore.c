@@ -383,7 +383,7 @@ typedef struct {
 static const Change changes[] = {
     {"boot-id", other_boot, "*not taken*another boot*"},
     {"future", later, "*not taken*later than now*"},
-    {"too-old", older, "*not taken*MaxAge=*"},
+    {"too-old", older, NULL},
     {"tpm-reset", reset_tpm, "*not taken*reset or resumed*"},
     {"tpm-put-back", put_tpm_back, "*not taken*put back*"},
     {"reset-count", restarted_since, "*not taken*reset or resumed*"},
