@@ -442,6 +442,23 @@ test_changes(void)
     }
 }
 
+/* Where nothing vouches for the TPM, it is at least the one that the report was asked for. */
+static void
+test_host_moved(void)
+{
+    g_auto(AttestBed) bed = {.keep = TRUE};
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, NULL))
+        return;
+    json_decref(claims_within(&bed, 0));
+    moved(&bed);
+    attest_bed_restart(&bed);
+    g_test_expect_message(NULL, G_LOG_LEVEL_MESSAGE, "*not taken*the TPM was another*");
+    json_decref(claims_within(&bed, 0));
+    g_test_assert_expected_messages();
+    g_assert_cmpuint(requests(&bed), ==, 2);
+}
+
 /* Cut at many lengths: none is taken for one that is whole. All of them: test-boot-cache. */
 static void
 test_cut(void)
@@ -646,6 +663,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/attest/boot-restore/restart", test_restart);
     g_test_add_func("/attest/boot-restore/changes", test_changes);
+    g_test_add_func("/attest/boot-restore/host-moved", test_host_moved);
     g_test_add_func("/attest/boot-restore/cut", test_cut);
     g_test_add_func("/attest/boot-restore/folder", test_folder);
     g_test_add_func("/attest/boot-restore/age", test_age);
