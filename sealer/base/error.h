@@ -216,7 +216,7 @@ typedef enum {
     X(LOG_CONTRADICTS, "LogContradicts",                                                           \
       "the event log does not lead to a register of the firmware")                                 \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
-      "the profile refuses the key, and only an administrator may reseal it")                      \
+      "nothing vouches for what the key would be sealed to; an administrator may reseal it")       \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
       "the state to seal to does not say what the register will be")                               \
     X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")                                   \
@@ -229,7 +229,11 @@ typedef enum {
     X(LAUNCH_TCB_BELOW_FLOOR, "LaunchTcbBelowFloor",                                               \
       "a component of LAUNCH_TCB is below its floor")                                              \
     X(FIRMWARE_PROVISIONAL, "FirmwareProvisional",                                                 \
-      "the host can still go back from the firmware that runs to an older one")
+      "the host can still go back from the firmware that runs to an older one")                    \
+    X(PIN_FORBIDDEN, "PinForbidden", "the profile has come to forbid the key's PIN")               \
+    X(DERIVED_KEY_FORBIDDEN, "DerivedKeyForbidden",                                                \
+      "the profile has come to forbid the key that the TEE derives")                               \
+    X(SLOTS_FULL, "SlotsFull", "the key has no room for another slot")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)
