@@ -226,6 +226,10 @@ typedef enum {
     X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
       "the TPM is new at each boot, and so is what is sealed in it")                               \
     X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")  \
+    X(LAUNCH_TCB_BELOW_FLOOR, "LaunchTcbBelowFloor",                                               \
+      "a component of LAUNCH_TCB is below its floor")                                              \
+    X(FIRMWARE_PROVISIONAL, "FirmwareProvisional",                                                 \
+      "the host can still go back from the firmware that runs to an older one")                    \
     X(PIN_FORBIDDEN, "PinForbidden", "the profile has come to forbid the key's PIN")               \
     X(DERIVED_KEY_FORBIDDEN, "DerivedKeyForbidden",                                                \
       "the profile has come to forbid the key that the TEE derives")                               \

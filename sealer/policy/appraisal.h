@@ -31,7 +31,9 @@
  *   MeasurementUnlisted
  * From [SNP], for tee.type snp:
  *   LineRefused, VmplRefused, TcbBelowFloor (one for each component of REPORTED_TCB that is below),
- *   FirmwareTooOld, GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted,
+ *   LaunchTcbBelowFloor (likewise of LAUNCH_TCB), FirmwareTooOld,
+ *   FirmwareProvisional (one for each component of COMMITTED_TCB, and for the committed version,
+ *   that is not the current one), GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted,
  *   ChipUnlisted (also of a VLEK's report and of a masked chip: they name none),
  *   ProviderUnlisted (also of a VCEK's report),
  *   SigningKeyRefused, HostDataUnlisted, PolicyBitRefused, PlatformRefused, MitigationMissing

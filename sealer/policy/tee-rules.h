@@ -22,7 +22,12 @@
     X(TCB_GENOA, SNP, "MinimumTCB.Genoa", LEVELS, NULL, TCB_BELOW_FLOOR)                           \
     X(TCB_TURIN, SNP, "MinimumTCB.Turin", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                       \
     X(TCB_VENICE, SNP, "MinimumTCB.Venice", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                     \
+    X(LAUNCH_TCB_MILAN, SNP, "MinimumLaunchTCB.Milan", LEVELS, NULL, LAUNCH_TCB_BELOW_FLOOR)       \
+    X(LAUNCH_TCB_GENOA, SNP, "MinimumLaunchTCB.Genoa", LEVELS, NULL, LAUNCH_TCB_BELOW_FLOOR)       \
+    X(LAUNCH_TCB_TURIN, SNP, "MinimumLaunchTCB.Turin", LEVELS_FMC, NULL, LAUNCH_TCB_BELOW_FLOOR)   \
+    X(LAUNCH_TCB_VENICE, SNP, "MinimumLaunchTCB.Venice", LEVELS_FMC, NULL, LAUNCH_TCB_BELOW_FLOOR) \
     X(FIRMWARE, SNP, "MinimumFirmware", VERSION, NULL, FIRMWARE_TOO_OLD)                           \
+    X(ALLOW_PROVISIONAL, SNP, "AllowProvisionalFirmware", BOOLEAN, NULL, FIRMWARE_PROVISIONAL)     \
     X(GUEST_SVN, SNP, "MinimumGuestSVN", NUMBER, NULL, GUEST_SVN_TOO_LOW)                          \
     X(VMPL, SNP, "VMPL", VMPLS, "tee.vmpl", VMPL_REFUSED)                                          \
     X(SIGNING_KEYS, SNP, "SigningKeys", SIGNERS, "tee.signing_key", SIGNING_KEY_REFUSED)           \
@@ -80,7 +85,7 @@ typedef enum {
     CVS_TEE_N_GROUPS
 } CvsTeeGroup;
 
-/* Components of a TCB, as MinimumTCB.LINE= and the claims name them. */
+/* Components of a TCB, as MinimumTCB.LINE=, MinimumLaunchTCB.LINE= and the claims name them. */
 typedef enum {
     CVS_TEE_LEVEL_FMC, /* Turin and Venice only */
     CVS_TEE_LEVEL_BOOTLOADER,

@@ -135,6 +135,7 @@ void
 attest_bed_restart(AttestBed *bed)
 {
     CvsAttesterConfig config = {.manifest_version = bed->manifest_version,
+                                .keep = bed->keep,
                                 .source = bed->tee.source,
                                 .collateral_dir = bed->store,
                                 .snp_roots = bed->snp_roots,

@@ -25,6 +25,7 @@ typedef struct {
     gint64 now;
     CvsAttester *attester;
     guint manifest_version;
+    gboolean keep;      /* the attestation, for the next program */
     CvsPaceClock clock; /* the TEE's; while somebody sleeps by it, a TD's quote is brought */
     gboolean no_quotes; /* it is not */
     gboolean vtpm_td;   /* the TPM is a TD */

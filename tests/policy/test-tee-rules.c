@@ -50,6 +50,8 @@ static const struct {
     {"SNP", "Lines", "Milan Genoa Turin Venice", "Milan Genoa Turin Venice", 0},
     {"SNP", "MinimumFirmware", "1.55.29", NULL, 1 << 16 | 55 << 8 | 29},
     {"SNP", "MinimumFirmware", "0.0.0", NULL, 0},
+    {"SNP", "AllowProvisionalFirmware", "no", NULL, 0},
+    {"SNP", "AllowProvisionalFirmware", "yes", NULL, 1},
     {"SNP", "MinimumGuestSVN", "4294967295", NULL, 4294967295},
     {"SNP", "VMPL", "0 1 2 3", "0 1 2 3", 0},
     {"SNP", "SigningKeys", "vlek vcek", "vlek vcek", 0},
@@ -144,6 +146,10 @@ test_levels(void)
         {"MinimumTCB.Genoa=microcode:255", {-1, -1, -1, -1, 255}},
         {"MinimumTCB.Turin=snp:5 fmc:1", {1, -1, -1, 5, -1}},
         {"MinimumTCB.Venice=fmc:0", {0, -1, -1, -1, -1}},
+        {"MinimumLaunchTCB.Milan=bootloader:4", {-1, 4, -1, -1, -1}},
+        {"MinimumLaunchTCB.Genoa=tee:1 snp:23", {-1, -1, 1, 23, -1}},
+        {"MinimumLaunchTCB.Turin=fmc:1 snp:5", {1, -1, -1, 5, -1}},
+        {"MinimumLaunchTCB.Venice=microcode:9", {-1, -1, -1, -1, 9}},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -203,7 +209,16 @@ static const struct {
     {"SNP", "MinimumTCB.Turin=ucode:1", "MinimumTCB.Turin: \"ucode:1\" is not fmc, " COMPONENT},
     {"SNP", "MinimumTCB.Turin=fmc:1 snp:2 fmc:1",
      "MinimumTCB.Turin: \"fmc:1\" is not the only floor of this component"},
+    {"SNP", "MinimumLaunchTCB=snp:1", "unknown key \"MinimumLaunchTCB\" in the group [SNP]"},
+    {"SNP", "MinimumLaunchTCB.Milan=fmc:1", "MinimumLaunchTCB.Milan: \"fmc:1\" is not " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Genoa=fmc:1", "MinimumLaunchTCB.Genoa: \"fmc:1\" is not " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Turin=ucode:1",
+     "MinimumLaunchTCB.Turin: \"ucode:1\" is not fmc, " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Venice=snp:256",
+     "MinimumLaunchTCB.Venice: \"snp:256\" is not fmc, " COMPONENT},
     {"SNP", "MinimumFirmware=", "MinimumFirmware: \"\" is not " VERSION},
+    {"SNP", "AllowProvisionalFirmware=maybe",
+     "AllowProvisionalFirmware: \"maybe\" is not yes or no"},
     {"SNP", "MinimumFirmware=1.55", "MinimumFirmware: \"1.55\" is not " VERSION},
     {"SNP", "MinimumFirmware=1.55.29.0", "MinimumFirmware: \"1.55.29.0\" is not " VERSION},
     {"SNP", "MinimumFirmware=1.55.256", "MinimumFirmware: \"1.55.256\" is not " VERSION},
@@ -301,7 +316,8 @@ test_complete(void)
     for (guint i = 0; i < CVS_TEE_N_KEYS; i++) {
         const char *key = cvs_tee_key_name((CvsTeeKey)i);
         g_autofree char *start = g_strconcat(key, "=", NULL);
-        gboolean is_floor = g_str_has_prefix(key, "MinimumTCB.");
+        gboolean is_floor =
+            g_str_has_prefix(key, "MinimumTCB.") || g_str_has_prefix(key, "MinimumLaunchTCB.");
         gboolean is_good = is_floor;
         gboolean is_bad =
             is_floor || g_str_has_prefix(key, "RTMR") || g_str_has_prefix(key, "TDRTMR");

@@ -39,7 +39,10 @@ hold_tee(void)
 static void
 restart(void)
 {
+    g_autofree char *kept = g_build_filename(vm.paths->run_dir, "boot-attestation", NULL);
+
     g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    (void)g_unlink(kept);
     bed_start(bed, 0);
 }
 
@@ -347,6 +350,33 @@ test_refresh(void)
                            "CVMSEAL_VERDICT=done", NULL));
 }
 
+/* A daemon that starts anew in the same boot asks nobody for what the one before was told. */
+static void
+test_next_daemon(void)
+{
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    before = tee_sim_requests(vm.sim);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 0);
+    expect_property("AttestationState", "none");
+    expect_sealed(seal("next"));
+    expect_property("AttestationState", "attested");
+    expect_property("VtpmKind", "svsm");
+    bed_assert_opens(bed->alice, "next", "x", 1, NULL);
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before);
+    /* But when it is told to. */
+    expect_sealed(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    g_assert_cmpint(bed_stop(bed, SIGKILL), ==, -SIGKILL);
+    bed_start(bed, 0);
+    expect_sealed(seal("next"));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+}
+
 static TestReply *
 attest(GDBusConnection *who, const char *nonce, const char *options)
 {
@@ -545,6 +575,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/service/attestation/properties", test_properties);
     g_test_add_func("/service/attestation/refresh", test_refresh);
+    g_test_add_func("/service/attestation/next-daemon", test_next_daemon);
     g_test_add_func("/service/attestation/attest", test_attest);
     g_test_add_func("/service/attestation/challenge", test_challenge);
     g_test_add_func("/service/attestation/attest-beside", test_attest_beside);
