@@ -37,16 +37,27 @@ malformed(GError **error, const char *what, const char *text)
     return FALSE;
 }
 
-/* One certificate, which fills the bytes. */
+/* The certificate that they begin with, and how many bytes it has. */
 static X509 *
-decode(GBytes *bytes)
+decode_first(GBytes *bytes, gsize *ret_used)
 {
     gsize size = 0;
     const guint8 *data = g_bytes_get_data(bytes, &size);
     const guint8 *end = data;
     X509 *cert = size <= CVS_VTPM_TD_CA_MAX ? d2i_X509(NULL, &end, (long)size) : NULL;
 
-    if (cert && end != data + size)
+    *ret_used = (gsize)(end - data);
+    return cert;
+}
+
+/* One certificate, which fills the bytes. */
+static X509 *
+decode(GBytes *bytes)
+{
+    gsize used = 0;
+    X509 *cert = decode_first(bytes, &used);
+
+    if (cert && used != g_bytes_get_size(bytes))
         g_clear_pointer(&cert, X509_free);
     return cert;
 }
@@ -71,7 +82,8 @@ count_extensions(const X509 *cert, const char *oid, X509_EXTENSION **ret_first)
 gboolean
 cvs_vtpm_td_is_another_ca(GBytes *ca)
 {
-    g_autoptr(X509) cert = decode(ca);
+    gsize used = 0;
+    g_autoptr(X509) cert = decode_first(ca, &used);
     X509_EXTENSION *quote = NULL;
 
     return cert && count_extensions(cert, QUOTE_OID, &quote) == 0;

@@ -30,8 +30,9 @@ typedef struct {
     guint8 report_data[64]; /* what the quote has to be for */
 } CvsVtpmTdCerts;
 
-/* The bytes are one certificate that has a TD's quote in it: only then do they mean this kind of
- * vTPM. What is none, or cannot be told, because it is no certificate, is malformed below. */
+/* The bytes begin with a certificate that has no TD's quote in it: they are those of other makers
+ * of TPMs, which put whole chains there. FALSE where it has one, and where there is no certificate,
+ * which is for the function below to refuse. */
 gboolean cvs_vtpm_td_is_another_ca(GBytes *ca);
 
 /* BadFormat with the reason VtpmTdMalformed: not exactly one certificate each, a key of another

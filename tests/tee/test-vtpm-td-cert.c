@@ -107,12 +107,21 @@ static void
 test_quotes(void)
 {
     g_auto(Pair) none = {0}, two = {0};
+    g_autofree guint8 *chain = NULL;
+    g_autoptr(GBytes) both = NULL;
+    gsize size = 0;
 
     make(&none, "P-384", "P-384", VTPM_TD_CERT_NO_QUOTE);
     make(&two, "P-384", "P-384", VTPM_TD_CERT_TWO_QUOTES);
     expect_malformed(none.ek, none.ca, "no quote");
     expect_malformed(two.ek, two.ca, "more than one quote");
     g_assert_true(cvs_vtpm_td_is_another_ca(none.ca));
+    size = g_bytes_get_size(none.ca);
+    chain = g_malloc(2 * size);
+    memcpy(chain, g_bytes_get_data(none.ca, NULL), size);
+    memcpy(chain + size, g_bytes_get_data(none.ca, NULL), size);
+    both = g_bytes_new(chain, 2 * size);
+    g_assert_true(cvs_vtpm_td_is_another_ca(both));
     g_assert_false(cvs_vtpm_td_is_another_ca(two.ca));
 }
 
