@@ -378,8 +378,8 @@ static gboolean
 direct_refresh(CvsBackend *backend, GError **error)
 {
     g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                        "--refresh is for the daemon: with --direct each command makes an "
-                        "attestation of its own");
+                        "--refresh is for the daemon, which goes on with the attestation: leave "
+                        "out --direct");
     return FALSE;
 }
 
@@ -403,6 +403,7 @@ start_attester(Direct *direct, const CvsConfig *config, CvsSnpRoots *snp, CvsTdx
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(config);
     CvsAttesterConfig attester = {.tpm = direct->tpm,
+                                  .keep = TRUE,
                                   .collateral_dir = paths->collateral,
                                   .snp_roots = snp,
                                   .tdx_roots = tdx};

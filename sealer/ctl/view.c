@@ -345,7 +345,7 @@ static const struct {
     const char *text;
 } attestations[] = {
     {"",
-     "not asked: the attestation is the daemon's, and with --direct each command makes its own"},
+     "not asked: with --direct each command that needs one takes what is kept, or makes its own"},
     {"none", "not yet: it is made when the first key wants it, or by --refresh"},
     {"under-way", "not yet: TEE or host were asked and have not answered"},
     {"attested", "yes"},

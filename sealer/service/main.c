@@ -262,6 +262,7 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     CvsAttesterConfig config = {.tpm = tpm,
                                 .collateral_dir = paths->collateral,
                                 .clock = &cvs_pace_clock,
+                                .keep = TRUE,
                                 .back = on_back,
                                 .back_data = service};
 

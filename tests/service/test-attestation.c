@@ -69,7 +69,10 @@ hold_tee(void)
 static void
 restart(void)
 {
+    g_autofree char *kept = g_build_filename(vm.paths->run_dir, "boot-attestation", NULL);
+
     g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    (void)g_unlink(kept);
     bed_start(bed, 0);
 }
 
@@ -415,6 +418,33 @@ test_refresh(void)
     expect_property("AttestationState", "attested");
     g_free(bed_wait_record(bed, "CVMSEAL_METHOD=Refresh", "CVMSEAL_CALLER_UID=0",
                            "CVMSEAL_VERDICT=done", NULL));
+}
+
+/* A daemon that starts anew in the same boot asks nobody for what the one before was told. */
+static void
+test_next_daemon(void)
+{
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    before = tee_sim_requests(vm.sim);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 0);
+    expect_property("AttestationState", "none");
+    expect_sealed(seal("next"));
+    expect_property("AttestationState", "attested");
+    expect_property("VtpmKind", "svsm");
+    bed_assert_opens(bed->alice, "next", "x", 1, NULL);
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before);
+    /* But when it is told to. */
+    expect_sealed(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    g_assert_cmpint(bed_stop(bed, SIGKILL), ==, -SIGKILL);
+    bed_start(bed, 0);
+    expect_sealed(seal("next"));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
 }
 
 static void
@@ -837,6 +867,7 @@ add_tests(void)
     }
     g_test_add_func("/service/attestation/properties", test_properties);
     g_test_add_func("/service/attestation/refresh", test_refresh);
+    g_test_add_func("/service/attestation/next-daemon", test_next_daemon);
     g_test_add_func("/service/attestation/attest", test_attest);
     g_test_add_func("/service/attestation/challenge", test_challenge);
     g_test_add_func("/service/attestation/attest-beside", test_attest_beside);
