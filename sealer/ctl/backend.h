@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/secret.h"
+#include "release/drop.h"
 #include "release/predicted.h"
 
 #include <glib.h>
@@ -22,6 +23,7 @@ typedef struct {
     gboolean pin;
     gboolean store_key;
     gboolean tee_key;
+    gboolean predicted; /* it waits for a state to come */
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -92,6 +94,7 @@ typedef struct {
     const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
     const CvsPredicted *to; /* NULL: to the present state */
+    CvsDrop drop;
 } CvsResealRequest;
 
 typedef struct _CvsBackend CvsBackend;
