@@ -422,6 +422,43 @@ test_reseal_first(void)
     expect_slots(bed, 1, 0);
 }
 
+static gboolean
+deliver(const CvsSecret *recovery_key, gpointer data, GError **error)
+{
+    *(CvsSecret **)data =
+        cvs_secret_new_copy(cvs_secret_peek(recovery_key), cvs_secret_size(recovery_key));
+    return TRUE;
+}
+
+/* Another state came than those that were prepared, and the recovery key was needed: when the slot
+ * for it opens, the former state goes, though newer slots wait. */
+static void
+test_recovered(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {0};
+
+    bed_seal(bed, "db",
+             &(CvsSealOptions){.want_recovery_key = TRUE,
+                               .deliver_recovery_key = deliver,
+                               .deliver_data = &recovery_key});
+    prepare(bed, "A");
+    boot(bed, "something else");
+    options.recovery_key = recovery_key;
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    prepare(bed, "more");
+    g_assert_cmpuint(count_slots(bed), ==, 5);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, 4);
+    boot(bed, NULL);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+}
+
 /* A key that has only a slot for a state to come. */
 static void
 test_alone(void)
@@ -473,9 +510,13 @@ static void
 test_forged(void)
 {
     g_autoptr(Bed) bed = bed_new();
+    g_autofree char *digest = g_strnfill(43, 'A');
 
     bed_seal(bed, "db", NULL);
-    bed_forge_slot(bed, "db", json_pack("{s:b, s:i}", "predicted", 1, "generation", 7));
+    bed_forge_slot(bed, "db",
+                   json_pack("{s:b, s:i, s:[{s:s, s:s, s:s, s:s}]}", "predicted", 1, "generation",
+                             7, "policy", "type", "pcr", "bank", "sha256", "pcrs", "0+2+7",
+                             "digest", digest));
     expect_slots(bed, 2, 1);
     bed_expect_forged();
     bed_assert_opens(bed, "db", NULL);
@@ -701,6 +742,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/two", test_two);
     g_test_add_func("/release/predicted/not-written", test_not_written);
     g_test_add_func("/release/predicted/reseal-first", test_reseal_first);
+    g_test_add_func("/release/predicted/recovered", test_recovered);
     g_test_add_func("/release/predicted/alone", test_alone);
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
