@@ -161,7 +161,8 @@ test_log(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
-/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by a word after the next boot. */
+/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by a word after the next boot;
+ * NULL: what they are. */
 static char *
 state_after(Bed *bed, const char *word, gboolean with_pcr_2)
 {
@@ -174,9 +175,11 @@ state_after(Bed *bed, const char *word, gboolean with_pcr_2)
     guint8 both[64];
 
     g_assert_true(cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error));
-    memcpy(both, values.value[7], 32);
-    cvs_hash_bytes(CVS_SHA256, word, strlen(word), both + 32);
-    cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
+    if (word) {
+        memcpy(both, values.value[7], 32);
+        cvs_hash_bytes(CVS_SHA256, word, strlen(word), both + 32);
+        cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
+    }
     pcr_0 = cvs_hex_encode(values.value[0], 32);
     pcr_2 = cvs_hex_encode(values.value[2], 32);
     pcr_7 = cvs_hex_encode(values.value[7], 32);
@@ -430,23 +433,29 @@ deliver(const CvsSecret *recovery_key, gpointer data, GError **error)
     return TRUE;
 }
 
+static CvsSecret *
+seal_with_recovery(Bed *bed)
+{
+    CvsSecret *recovery_key = NULL;
+    const CvsSealOptions options = {
+        .want_recovery_key = TRUE, .deliver_recovery_key = deliver, .deliver_data = &recovery_key};
+
+    bed_seal(bed, "db", &options);
+    return recovery_key;
+}
+
 /* Another state came than those that were prepared, and the recovery key was needed: when the slot
  * for it opens, the former state goes, though newer slots wait. */
 static void
 test_recovered(void)
 {
     g_autoptr(Bed) bed = bed_new();
-    g_autoptr(CvsSecret) recovery_key = NULL;
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
     g_autoptr(GError) error = NULL;
-    CvsResealOptions options = {0};
 
-    bed_seal(bed, "db",
-             &(CvsSealOptions){.want_recovery_key = TRUE,
-                               .deliver_recovery_key = deliver,
-                               .deliver_data = &recovery_key});
     prepare(bed, "A");
     boot(bed, "something else");
-    options.recovery_key = recovery_key;
     (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
     g_assert_no_error(error);
     prepare(bed, "more");
@@ -457,6 +466,55 @@ test_recovered(void)
     error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
     boot(bed, "A");
     bed_assert_opens(bed, "db", NULL);
+}
+
+/* The state that is left is prepared, so that the machine can go back: what was sealed to it before
+ * is no reason not to wait for it. */
+static void
+test_way_back(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *here = state_after(bed, NULL, TRUE);
+    CvsPredicted back = parse(here);
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
+    g_autoptr(GError) error = NULL;
+
+    boot(bed, "something else");
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    error = reseal(bed, &back, NULL);
+    g_assert_no_error(error);
+    reseal_plain(bed);
+    bed_assert_opens(bed, "db", NULL);
+    boot(bed, NULL);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* Nor is the newest slot of a state that came lost to those that wait. */
+static void
+test_full_by_recovery_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < CVS_SLOTS_MAX - 2; i++) {
+        g_autofree char *word = g_strdup_printf("state %u", i);
+
+        prepare(bed, word);
+    }
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX);
+    boot(bed, "something else");
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    boot(bed, "state 7");
+    bed_assert_opens(bed, "db", NULL);
+    /* What opened is the newest: it needs no second one to be kept. */
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX - 1);
+    reseal_plain(bed);
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX);
 }
 
 /* A key that has only a slot for a state to come. */
@@ -743,6 +801,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/not-written", test_not_written);
     g_test_add_func("/release/predicted/reseal-first", test_reseal_first);
     g_test_add_func("/release/predicted/recovered", test_recovered);
+    g_test_add_func("/release/predicted/way-back", test_way_back);
+    g_test_add_func("/release/predicted/full-by-recovery-key", test_full_by_recovery_key);
     g_test_add_func("/release/predicted/alone", test_alone);
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
