@@ -6,7 +6,9 @@
 #include "tpm/sealed-public.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static CvsPredicted
 parse(const char *text)
@@ -517,6 +519,29 @@ test_full_by_recovery_key(void)
     g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX);
 }
 
+/* Where it cannot be noted that a state has come, the key opens all the same, and its slot waits
+ * on.
+ */
+static void
+test_disk_full(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    struct rlimit before, none;
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    boot(bed, "A");
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    none = (struct rlimit){0, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &none), ==, 0);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    expect_slots(bed, 2, 1);
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+}
+
 /* A key that has only a slot for a state to come. */
 static void
 test_alone(void)
@@ -803,6 +828,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/recovered", test_recovered);
     g_test_add_func("/release/predicted/way-back", test_way_back);
     g_test_add_func("/release/predicted/full-by-recovery-key", test_full_by_recovery_key);
+    g_test_add_func("/release/predicted/disk-full", test_disk_full);
     g_test_add_func("/release/predicted/alone", test_alone);
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
