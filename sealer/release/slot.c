@@ -389,6 +389,14 @@ cvs_slot_genuine(const CvsKeyFile *key)
 }
 
 gboolean
+cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot)
+{
+    const char *kind = json_string_value(json_object_get(slot->conditions.claims, "vtpm.kind"));
+
+    return kind == NULL || g_str_equal(kind, "none") || cvs_vtpm_kind_binds_host(kind);
+}
+
+gboolean
 cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
 {
     guint8 digest_a[CVS_POLICY_DIGEST_SIZE], digest_b[CVS_POLICY_DIGEST_SIZE];
@@ -399,14 +407,6 @@ cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
            g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
            cvs_tee_key_params_equal(&a->tee_key, &b->tee_key) &&
            cvs_slot_conditions_equal(&a->conditions, &b->conditions);
-}
-
-gboolean
-cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot)
-{
-    const char *kind = json_string_value(json_object_get(slot->conditions.claims, "vtpm.kind"));
-
-    return kind == NULL || g_str_equal(kind, "none") || cvs_vtpm_kind_binds_host(kind);
 }
 
 gboolean
