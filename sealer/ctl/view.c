@@ -427,10 +427,10 @@ cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
                  info->memory_locked ? "secrets are locked into memory"
                                      : "secrets could be swapped out: raise LimitMEMLOCK");
     append_field(view, text, "Lock 2", "%s", lock2_text(info->lock2));
-    append_attestation(view, info, text);
     if (info->test_roots) {
         append_label(view, text, "Roots");
         cvs_view_append_test_roots(view->output, text);
     }
+    append_attestation(view, info, text);
     return g_string_free(text, FALSE);
 }

@@ -402,14 +402,21 @@ test_attest(void)
 }
 
 static TestReply *
-answer(GDBusConnection *who, const char *nonce, const void *challenge, gsize size)
+answer_fd(GDBusConnection *who, const char *nonce, int fd)
 {
     GVariant *bytes = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, nonce, strlen(nonce), 1);
-    CVS_AUTO_FD int fd = bed_pipe(challenge, size);
 
     return test_call(who, "Attest",
                      g_variant_new("(@ay@a{sv})", bytes, bed_options("{'challenge': <handle 0>}")),
                      &fd, 1);
+}
+
+static TestReply *
+answer(GDBusConnection *who, const char *nonce, const void *challenge, gsize size)
+{
+    CVS_AUTO_FD int fd = bed_pipe(challenge, size);
+
+    return answer_fd(who, nonce, fd);
 }
 
 /* What is no challenge reaches neither TPM nor TEE. A real one is answered in matrix/program. */
@@ -418,11 +425,19 @@ test_challenge(void)
 {
     g_autofree char *filling = g_strnfill(CVS_CHALLENGE_SIZE_MAX + 1, ' ');
     guint before = tee_sim_requests(vm.sim);
+    CVS_AUTO_FD int end = -1, open_end = -1;
+    int ends[2];
 
     bed_assert_error(answer(bed->alice, "", "{}", 2), "NotAuthorized");
     bed_assert_error(answer(bed->root, "", "{}", 2), "BadFormat");
     bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX), "BadFormat");
     bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX + 1), "TooLarge");
+    /* Its end is not waited for then. */
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    end = ends[0];
+    open_end = ends[1];
+    g_assert_true(cvs_write_all(open_end, filling, CVS_CHALLENGE_SIZE_MAX + 1));
+    bed_assert_error(answer_fd(bed->root, "", end), "TooLarge");
     bed_assert_error(answer(bed->root, "", "", 0), "InvalidArgument");
     /* It has a nonce itself; before anybody is asked whether he may. */
     bed_assert_error(answer(bed->alice, "nonce", "{}", 2), "InvalidArgument");
