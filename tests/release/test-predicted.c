@@ -553,6 +553,48 @@ test_disk_full(void)
     expect_slots(bed, 1, 0);
 }
 
+/* Somebody who prepares a state while the key is being released. */
+typedef struct {
+    Bed *bed;
+    const CvsReleaseAttester *real;
+    gboolean done;
+} Meanwhile;
+
+static gboolean
+prepare_and_appraise(gpointer data, const CvsProfile *profile, json_t **ret_claims, GError **error)
+{
+    Meanwhile *meanwhile = data;
+
+    if (!meanwhile->done) {
+        meanwhile->done = TRUE;
+        prepare(meanwhile->bed, "B");
+    }
+    return meanwhile->real->appraise(meanwhile->real->data, profile, ret_claims, error);
+}
+
+static void
+test_meanwhile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    Meanwhile meanwhile = {.bed = bed};
+    CvsReleaseAttester attester = {.appraise = prepare_and_appraise, .data = &meanwhile};
+
+    bed_attest(bed, "snp");
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[TEE]\n");
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    boot(bed, "A");
+    meanwhile.real = bed->release.attester;
+    bed->release.attester = &attester;
+    /* A has come, which the release would write; but what it read is no longer what is there. */
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_true(meanwhile.done);
+    g_assert_cmpuint(count_waiting(bed), ==, 1);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 2, 1);
+}
+
 /* A key that has only a slot for a state to come. */
 static void
 test_alone(void)
@@ -840,6 +882,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/way-back", test_way_back);
     g_test_add_func("/release/predicted/full-by-recovery-key", test_full_by_recovery_key);
     g_test_add_func("/release/predicted/disk-full", test_disk_full);
+    g_test_add_func("/release/predicted/meanwhile", test_meanwhile);
     g_test_add_func("/release/predicted/alone", test_alone);
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
