@@ -64,6 +64,12 @@ get_sim(void)
     return fuse_get_context()->private_data;
 }
 
+gboolean
+tee_sim_interrupted(void)
+{
+    return fuse_interrupted();
+}
+
 static gboolean
 is_there(const TeeSim *sim, guint file)
 {
