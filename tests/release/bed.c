@@ -206,6 +206,8 @@ bed_assert_opens(Bed *bed, const char *name, const CvsSecret *pin)
     g_assert_no_error(error);
     g_assert_nonnull(secret);
     g_assert_true(cvs_secret_equal(secret, wanted));
+    /* As the daemon's worker does. */
+    cvs_tpm_settle(bed->release.tpm);
 }
 
 GError *
@@ -217,6 +219,7 @@ bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int code)
     secret = cvs_release_unseal(&bed->release, &bed->owner, name, pin, &error);
     g_assert_null(secret);
     g_assert_error(error, CVS_ERROR, code);
+    cvs_tpm_settle(bed->release.tpm);
     return error;
 }
 
