@@ -193,6 +193,7 @@ bed_seal(Bed *bed, const char *name, const CvsSealOptions *options)
     g_assert_no_error(error);
     g_assert_true(ok);
     g_assert_cmpuint(strlen(id), ==, 32);
+    cvs_tpm_settle(bed->release.tpm);
 }
 
 void
