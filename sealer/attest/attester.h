@@ -98,6 +98,10 @@ CvsAttesterState cvs_attester_look(const CvsAttester *attester);
 
 typedef struct _CvsMaking CvsMaking;
 
+/* What evidence quotes unless others are asked for, in the bank sha256: what firmware, boot loader
+ * and system measure, all that software cannot reset. */
+#define CVS_ATTESTER_PCRS 0xffffu
+
 /* Evidence for somebody else: a report made now, for this nonce (1 to CVS_BUNDLE_NONCE_MAX bytes)
  * and user data (up to CVS_BUNDLE_USER_DATA_MAX; may be NULL), and a quote over the PCRs. It is
  * verified before it is given out, but not kept. */

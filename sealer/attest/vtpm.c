@@ -176,6 +176,20 @@ classify_plain(const CvsVtpmEvidence *evidence, json_t *claims, GError *refusal)
     return "guest-asserted";
 }
 
+gboolean
+cvs_vtpm_kind_binds_host(const char *kind)
+{
+    return g_str_equal(kind, "svsm") || g_str_equal(kind, "azure") || g_str_equal(kind, "vtpm-td");
+}
+
+static void
+set_kind(json_t *claims, const char *kind)
+{
+    cvs_claims_set_string(claims, "vtpm.kind", kind);
+    if (!g_str_equal(kind, "none"))
+        cvs_claims_set_bool(claims, "vtpm.pcrs_bind_host", cvs_vtpm_kind_binds_host(kind));
+}
+
 void
 cvs_vtpm_classify(const CvsVtpmEvidence *evidence, json_t *claims, GError *refusal)
 {
@@ -208,7 +222,7 @@ cvs_vtpm_classify(const CvsVtpmEvidence *evidence, json_t *claims, GError *refus
     if (evidence->challenged && get_string(claims, "vtpm.ek_name") &&
         g_str_equal(ak, "guest-asserted"))
         ak = "challenged";
-    cvs_claims_set_string(claims, "vtpm.kind", kind);
+    set_kind(claims, kind);
     cvs_claims_set_string(claims, "vtpm.ak", ak);
     set_name(claims, "vtpm.ak_name", &evidence->ak->name);
     set_name(claims, "vtpm.srk_name", evidence->srk_name);
@@ -315,5 +329,5 @@ cvs_vtpm_appraise(const CvsProfile *profile, json_t *claims, GError *refusal)
                              "to answer a challenge");
     /* Last: the text may be that of the claims. */
     if (g_strcmp0(kind, get_string(claims, "vtpm.kind")) != 0)
-        cvs_claims_set_string(claims, "vtpm.kind", kind);
+        set_kind(claims, kind);
 }

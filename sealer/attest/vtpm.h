@@ -23,7 +23,11 @@
     X("vtpm.firmware", MASK, "the TPM's firmware version")                                         \
     X("vtpm.clock", INT, "milliseconds of the TPM's clock")                                        \
     X("vtpm.reset_count", INT, "how often the TPM was reset: a boot each")                         \
-    X("vtpm.restart_count", INT, "how often it was resumed since")
+    X("vtpm.restart_count", INT, "how often it was resumed since")                                 \
+    X("vtpm.pcrs_bind_host", BOOL, "PCRs, and what is sealed to them, are out of the host's reach")
+
+/* Whether those of a TPM of this kind are: it was shown to be in the TEE. */
+gboolean cvs_vtpm_kind_binds_host(const char *kind);
 
 typedef struct {
     const json_t *tee;     /* claims of a report that cvs_report_verify() has seen; tee.type "none"
@@ -38,8 +42,9 @@ typedef struct {
     gboolean challenged; /* the AK answered a challenge for it and this EK */
 } CvsVtpmEvidence;
 
-/* Adds vtpm.kind, .manifest, .fresh, .ek_name, .ak, .ak_name, .srk_name to the claims, and to the
- * refusal a reason for each thing that is not as it must be:
+/* Adds vtpm.kind, .pcrs_bind_host (but where there is no TEE), .manifest, .fresh, .ek_name, .ak,
+ * .ak_name, .srk_name to the claims, and to the refusal a reason for each thing that is not as it
+ * must be:
  *
  *   ManifestMalformed   the manifest does not name the keys of a vTPM
  *   ManifestVmpl        it came with a report that was not made at VMPL 0, or of no SNP guest
@@ -62,7 +67,8 @@ void cvs_vtpm_add_quote(json_t *claims, const CvsQuoteFacts *facts);
 
 /* Judges the claims by the profile's [vTPM], and changes vtpm.kind of an SVSM or a paravisor that
  * the profile does not list to svsm-unlisted or azure-unlisted: a report at VMPL 0 alone proves
- * nothing, since where there is neither, the guest makes such a report itself. Adds
+ * nothing, since where there is neither, the guest makes such a report itself; then its PCRs do not
+ * bind the host either. Adds
  *
  *   SvsmUnlisted, ParavisorUnlisted, VtpmKindRefused   the kind is not among Kinds=
  *   AkUnproven          the AK is guest-asserted, on a kind that could show more

@@ -216,7 +216,7 @@ typedef enum {
     X(LOG_CONTRADICTS, "LogContradicts",                                                           \
       "the event log does not lead to a register of the firmware")                                 \
     X(RESEAL_NOT_AUTHORIZED, "ResealNotAuthorized",                                                \
-      "the profile refuses the key, and only an administrator may reseal it")                      \
+      "nothing vouches for what the key would be sealed to; an administrator may reseal it")       \
     X(REGISTER_NOT_PREDICTED, "RegisterNotPredicted",                                              \
       "the state to seal to does not say what the register will be")                               \
     X(NO_REPORT, "NoReport", "TEE, SVSM or host gave no report")                                   \
@@ -225,7 +225,11 @@ typedef enum {
       "this TEE derives another key than the one that was sealed with")                            \
     X(TPM_EPHEMERAL, "TpmEphemeral",                                                               \
       "the TPM is new at each boot, and so is what is sealed in it")                               \
-    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")
+    X(DERIVED_KEY_REQUIRED, "DerivedKeyRequired", "the profile wants a key that the TEE derives")  \
+    X(PIN_FORBIDDEN, "PinForbidden", "the profile has come to forbid the key's PIN")               \
+    X(DERIVED_KEY_FORBIDDEN, "DerivedKeyForbidden",                                                \
+      "the profile has come to forbid the key that the TEE derives")                               \
+    X(SLOTS_FULL, "SlotsFull", "the key has no room for another slot")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ctl/backend.h"
+#include "ctl/dbus-attest.h"
 #include "ctl/dbus-call.h"
+#include "ctl/dbus-status.h"
 #include "ctl/secret-io.h"
 #include "vault/key-file.h"
 #include "vault/recovery.h"
@@ -175,8 +177,6 @@ dbus_unseal(CvsBackend *backend, const char *owner, const char *name, const CvsS
     g_auto(CvsDbusCall) call = {0};
     g_autoptr(GDBusMessage) reply = NULL;
     CVS_AUTO_FD int fd = -1;
-    GUnixFDList *fds = NULL;
-    gint32 handle = -1;
 
     cvs_dbus_call_init(&call, owner);
     if (pin && !cvs_dbus_call_add_secret_option(&call, "pin", pin, error))
@@ -185,26 +185,8 @@ dbus_unseal(CvsBackend *backend, const char *owner, const char *name, const CvsS
         cvs_dbus_call_method(((Dbus *)backend)->connection, &call, "Unseal", name, "(h)", error);
     if (reply == NULL)
         return NULL;
-    fds = g_dbus_message_get_unix_fd_list(reply);
-    g_variant_get(g_dbus_message_get_body(reply), "(h)", &handle);
-    if (fds == NULL || handle < 0 || handle >= g_unix_fd_list_get_length(fds)) {
-        g_set_error_literal(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                            "the daemon's answer lacks the descriptor with the secret");
-        return NULL;
-    }
-    fd = g_unix_fd_list_get(fds, handle, error);
+    fd = cvs_dbus_call_take_fd(reply, "secret", error);
     return fd < 0 ? NULL : cvs_secret_io_read_fd(fd, CVS_SECRET_MAX, "the secret", error);
-}
-
-static void
-look_up_text(GVariant *dict, const char *name, char **text)
-{
-    const char *value = NULL;
-
-    if (g_variant_lookup(dict, name, "&s", &value)) {
-        g_free(*text);
-        *text = g_strdup(value);
-    }
 }
 
 static void
@@ -212,14 +194,15 @@ add_slot(CvsKeyInfo *info, GVariant *dict)
 {
     CvsSlotInfo *slot = cvs_key_info_add_slot(info, "");
 
-    look_up_text(dict, "kind", &slot->kind);
-    look_up_text(dict, "profile", &slot->profile);
-    look_up_text(dict, "pcrs", &slot->pcrs);
-    look_up_text(dict, "bank", &slot->bank);
-    look_up_text(dict, "claims", &slot->claims);
-    look_up_text(dict, "rtmrs", &slot->rtmrs);
+    cvs_dbus_look_up_text(dict, "kind", &slot->kind);
+    cvs_dbus_look_up_text(dict, "profile", &slot->profile);
+    cvs_dbus_look_up_text(dict, "pcrs", &slot->pcrs);
+    cvs_dbus_look_up_text(dict, "bank", &slot->bank);
+    cvs_dbus_look_up_text(dict, "claims", &slot->claims);
+    cvs_dbus_look_up_text(dict, "rtmrs", &slot->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &slot->store_key);
     (void)g_variant_lookup(dict, "tee-key", "b", &slot->tee_key);
+    (void)g_variant_lookup(dict, "pcrs-bind-host", "b", &slot->pcrs_bind_host);
     (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
     (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
 }
@@ -230,17 +213,18 @@ key_info_from_dict(GVariant *dict)
     CvsKeyInfo *info = cvs_key_info_new("", "");
     g_autoptr(GVariant) slots = g_variant_lookup_value(dict, "slots", G_VARIANT_TYPE("aa{sv}"));
 
-    look_up_text(dict, "name", &info->name);
-    look_up_text(dict, "owner", &info->owner);
-    look_up_text(dict, "error", &info->error);
-    look_up_text(dict, "id", &info->id);
-    look_up_text(dict, "pcrs", &info->pcrs);
-    look_up_text(dict, "bank", &info->bank);
-    look_up_text(dict, "profile", &info->profile);
-    look_up_text(dict, "claims", &info->claims);
-    look_up_text(dict, "rtmrs", &info->rtmrs);
+    cvs_dbus_look_up_text(dict, "name", &info->name);
+    cvs_dbus_look_up_text(dict, "owner", &info->owner);
+    cvs_dbus_look_up_text(dict, "error", &info->error);
+    cvs_dbus_look_up_text(dict, "id", &info->id);
+    cvs_dbus_look_up_text(dict, "pcrs", &info->pcrs);
+    cvs_dbus_look_up_text(dict, "bank", &info->bank);
+    cvs_dbus_look_up_text(dict, "profile", &info->profile);
+    cvs_dbus_look_up_text(dict, "claims", &info->claims);
+    cvs_dbus_look_up_text(dict, "rtmrs", &info->rtmrs);
     (void)g_variant_lookup(dict, "store-key", "b", &info->store_key);
     (void)g_variant_lookup(dict, "tee-key", "b", &info->tee_key);
+    (void)g_variant_lookup(dict, "pcrs-bind-host", "b", &info->pcrs_bind_host);
     (void)g_variant_lookup(dict, "size", "t", &info->size);
     (void)g_variant_lookup(dict, "created", "x", &info->created);
     (void)g_variant_lookup(dict, "pin", "b", &info->pin);
@@ -376,58 +360,16 @@ dbus_remove(CvsBackend *backend, const char *owner, const char *name, GError **e
 }
 
 static char *
-get_version(Dbus *dbus, GError **error)
+dbus_attest(CvsBackend *backend, const CvsAttestRequest *request, gboolean *ret_test_roots,
+            GError **error)
 {
-    g_autoptr(GDBusMessage) reply = NULL;
-    g_autoptr(GVariant) value = NULL;
-
-    reply = cvs_dbus_call_send(dbus->connection, "org.freedesktop.DBus.Properties", "Get",
-                               g_variant_new("(ss)", CVS_DBUS_INTERFACE, "Version"), NULL, "(v)",
-                               error);
-    if (reply == NULL)
-        return NULL;
-    g_variant_get(g_dbus_message_get_body(reply), "(v)", &value);
-    return g_strdup(g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
-                        ? g_variant_get_string(value, NULL)
-                        : "of an unknown version");
+    return cvs_dbus_attest(((Dbus *)backend)->connection, request, ret_test_roots, error);
 }
 
 static CvsStatusInfo *
 dbus_status(CvsBackend *backend, GError **error)
 {
-    Dbus *dbus = (Dbus *)backend;
-    g_auto(CvsDbusCall) call = {0};
-    g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
-    g_autoptr(GDBusMessage) reply = NULL;
-    g_autoptr(GVariant) dict = NULL;
-    g_autofree char *version = get_version(dbus, error);
-    g_autofree const char **banks = NULL;
-
-    if (version == NULL)
-        return NULL;
-    cvs_dbus_call_init(&call, NULL);
-    reply = cvs_dbus_call_method(dbus->connection, &call, "Status", NULL, "(a{sv})", error);
-    if (reply == NULL)
-        return NULL;
-    g_free(info->server);
-    info->server = g_strdup_printf("cvmseald %s", version);
-    dict = g_variant_get_child_value(g_dbus_message_get_body(reply), 0);
-    look_up_text(dict, "tpm-error", &info->tpm_error);
-    look_up_text(dict, "tpm-manufacturer", &info->tpm_manufacturer);
-    look_up_text(dict, "tpm-srk-name", &info->tpm_srk_name);
-    (void)g_variant_lookup(dict, "tpm-available", "b", &info->tpm_available);
-    (void)g_variant_lookup(dict, "tpm-firmware", "t", &info->tpm_firmware);
-    (void)g_variant_lookup(dict, "tpm-in-lockout", "b", &info->tpm_in_lockout);
-    (void)g_variant_lookup(dict, "tpm-lockout-counter", "u", &info->tpm_lockout_counter);
-    (void)g_variant_lookup(dict, "tpm-lockout-max", "u", &info->tpm_lockout_max);
-    (void)g_variant_lookup(dict, "memory-locked", "b", &info->memory_locked);
-    look_up_text(dict, "lock2", &info->lock2);
-    (void)g_variant_lookup(dict, "test-roots", "b", &info->test_roots);
-    if (g_variant_lookup(dict, "tpm-banks", "^a&s", &banks)) {
-        g_free(info->tpm_banks);
-        info->tpm_banks = g_strjoinv(", ", (char **)banks);
-    }
-    return g_steal_pointer(&info);
+    return cvs_dbus_status(((Dbus *)backend)->connection, error);
 }
 
 static gboolean
@@ -452,6 +394,7 @@ static const CvsBackendClass dbus_class = {
     .explain = dbus_explain,
     .reseal = dbus_reseal,
     .remove = dbus_remove,
+    .attest = dbus_attest,
     .status = dbus_status,
     .refresh = dbus_refresh,
 };

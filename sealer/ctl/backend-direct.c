@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "ctl/backend.h"
 #include "release/attester.h"
+#include "release/slot.h"
 #include "tee/tee-roots.h"
 
 #include "config.h"
@@ -154,6 +155,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     }
     slot->store_key = (tpm2->factors & CVS_FACTOR_STORE_KEY) != 0;
     slot->tee_key = (tpm2->factors & CVS_FACTOR_TEE_KEY) != 0;
+    slot->pcrs_bind_host = cvs_slot_pcrs_bind_host(tpm2);
     g_free(slot->claims);
     slot->claims = cvs_slot_conditions_names(&tpm2->conditions);
     g_free(slot->rtmrs);
@@ -170,6 +172,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     info->bank = g_strdup(slot->bank);
     info->store_key = slot->store_key;
     info->tee_key = slot->tee_key;
+    info->pcrs_bind_host = slot->pcrs_bind_host;
     g_free(info->claims);
     info->claims = g_strdup(slot->claims);
     g_free(info->rtmrs);
@@ -289,6 +292,28 @@ direct_remove(CvsBackend *backend, const char *owner_text, const char *name, GEr
     return cvs_release_remove(&release, &owner, name, error);
 }
 
+static char *
+direct_attest(CvsBackend *backend, const CvsAttestRequest *request, gboolean *ret_test_roots,
+              GError **error)
+{
+    Direct *direct = (Direct *)backend;
+    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = CVS_ATTESTER_PCRS};
+    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    gsize user_size = 0;
+    const void *user = request->user_data ? g_bytes_get_data(request->user_data, &user_size) : NULL;
+
+    bundle = request->challenge
+                 ? cvs_attester_answer(direct->attester, request->challenge, user, user_size,
+                                       &selection, error)
+                 : cvs_attester_evidence(direct->attester, g_bytes_get_data(request->nonce, NULL),
+                                         g_bytes_get_size(request->nonce), user, user_size,
+                                         &selection, error);
+    if (bundle == NULL)
+        return NULL;
+    *ret_test_roots = direct->test_roots;
+    return cvs_evidence_bundle_format(bundle);
+}
+
 static void
 replace_text(char **text, char *with)
 {
@@ -357,6 +382,7 @@ static const CvsBackendClass direct_class = {
     .explain = direct_explain,
     .reseal = direct_reseal,
     .remove = direct_remove,
+    .attest = direct_attest,
     .status = direct_status,
     .refresh = direct_refresh,
 };

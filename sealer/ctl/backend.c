@@ -28,6 +28,7 @@ cvs_key_info_new(const char *name, const char *owner)
     info->profile = g_strdup("");
     info->claims = g_strdup("");
     info->rtmrs = g_strdup("");
+    info->pcrs_bind_host = TRUE;
     info->slots = g_ptr_array_new_with_free_func(slot_info_free);
     return info;
 }
@@ -43,6 +44,7 @@ cvs_key_info_add_slot(CvsKeyInfo *info, const char *kind)
     slot->bank = g_strdup("");
     slot->claims = g_strdup("");
     slot->rtmrs = g_strdup("");
+    slot->pcrs_bind_host = TRUE;
     g_ptr_array_add(info->slots, slot);
     return slot;
 }
@@ -76,6 +78,11 @@ cvs_status_info_new(void)
     info->tpm_banks = g_strdup("");
     info->tpm_srk_name = g_strdup("");
     info->lock2 = g_strdup("");
+    info->attestation = g_strdup("");
+    info->attestation_reasons = json_array();
+    info->tee_type = g_strdup("");
+    info->vtpm_kind = g_strdup("");
+    info->registers = json_object();
     return info;
 }
 
@@ -90,6 +97,11 @@ cvs_status_info_free(CvsStatusInfo *info)
     g_free(info->tpm_banks);
     g_free(info->tpm_srk_name);
     g_free(info->lock2);
+    g_free(info->attestation);
+    json_decref(info->attestation_reasons);
+    g_free(info->tee_type);
+    g_free(info->vtpm_kind);
+    json_decref(info->registers);
     g_free(info);
 }
 

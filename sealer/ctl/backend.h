@@ -5,7 +5,9 @@
  * vault (backend-direct.c). Commands know only this file. All calls block; errors are those of
  * base/error.h with the reasons of whoever refused. */
 
+#include "attest/challenge.h"
 #include "base/digest.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "release/predicted.h"
 
@@ -22,6 +24,7 @@ typedef struct {
     gboolean pin;
     gboolean store_key;
     gboolean tee_key;
+    gboolean pcrs_bind_host;
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -40,6 +43,7 @@ typedef struct {
     char *rtmrs;
     gboolean store_key;
     gboolean tee_key;
+    gboolean pcrs_bind_host; /* cvs_slot_pcrs_bind_host() of that slot */
     gboolean recovery;
     char *error;      /* NULL: the key can be read */
     GPtrArray *slots; /* CvsSlotInfo*, by describe() only; else empty */
@@ -64,6 +68,13 @@ typedef struct {
     gboolean memory_locked;
     char *lock2; /* cvs_release_lock2() */
     gboolean test_roots;
+    /* Of the attestation of this boot, which the daemon keeps: "none", "under-way", "attested",
+     * "failed"; "": there is no daemon, or one that does not say. */
+    char *attestation;
+    json_t *attestation_reasons; /* array of objects, as in an explanation: why it failed */
+    char *tee_type;              /* "" until it is attested, as the kind */
+    char *vtpm_kind;
+    json_t *registers; /* object: "pcr0", "rtmr0": hex, then */
 } CvsStatusInfo;
 CvsStatusInfo *cvs_status_info_new(void);
 void cvs_status_info_free(CvsStatusInfo *info);
@@ -94,6 +105,13 @@ typedef struct {
     const CvsPredicted *to; /* NULL: to the present state */
 } CvsResealRequest;
 
+/* What evidence is wanted. */
+typedef struct {
+    GBytes *nonce;                 /* 1 to CVS_BUNDLE_NONCE_MAX bytes; NULL: the challenge's */
+    const CvsChallenge *challenge; /* NULL: none */
+    GBytes *user_data;             /* up to CVS_BUNDLE_USER_DATA_MAX bytes; NULL: none */
+} CvsAttestRequest;
+
 typedef struct _CvsBackend CvsBackend;
 
 typedef struct {
@@ -114,6 +132,10 @@ typedef struct {
     gboolean (*reseal)(CvsBackend *backend, const char *owner, const char *name,
                        const CvsResealRequest *request, GError **error);
     gboolean (*remove)(CvsBackend *backend, const char *owner, const char *name, GError **error);
+    /* Evidence of TEE and TPM, as "cvmseal verify" reads it; ret_test_roots: roots are taken that
+     * are not the vendors'. */
+    char *(*attest)(CvsBackend *backend, const CvsAttestRequest *request, gboolean *ret_test_roots,
+                    GError **error);
     CvsStatusInfo *(*status)(CvsBackend *backend, GError **error);
     /* Has the daemon attest the machine anew; InvalidArgument where there is none to keep it. */
     gboolean (*refresh)(CvsBackend *backend, GError **error);

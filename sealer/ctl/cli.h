@@ -14,7 +14,7 @@ typedef struct {
     CvsOutput err; /* stderr */
     /* For the message of an error: "unseal \"db\"". Set by the command as soon as it is known. */
     char *doing;
-    const char *verb; /* "unseal"; NULL: unknown */
+    const char *verb; /* "unseal", "attest"; NULL: unknown */
     char *key;        /* the key's name, for the remedy; NULL: none */
     int exit_code;    /* what a command that succeeded in parts ends with */
     CvsBackend *backend;

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "config.h"
-
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/secret.h"
 #include "ctl/cli.h"
-#include "ctl/local-attester.h"
 #include "ctl/new-file.h"
 #include "ctl/progress.h"
+#include "ctl/view.h"
 
-#define COLLATERAL_DIR CVS_STATE_DIR "/collateral"
 #define RANDOM_SIZE 32
-/* What firmware, boot loader and system measure: all that software cannot reset. */
-#define PCRS 0xffffu
 
 static char *nonce_text;
 static char *user_data_text;
 static char *challenge_file;
 static char *out_file;
-static char *store_dir;
-static char *roots_dir;
 
 static const GOptionEntry entries[] = {
     {"nonce", 0, 0, G_OPTION_ARG_STRING, &nonce_text,
@@ -31,9 +24,6 @@ static const GOptionEntry entries[] = {
      "Answer this challenge, which brings its own nonce", "FILE"},
     {"out", 0, 0, G_OPTION_ARG_FILENAME, &out_file,
      "Write it to this file, which must not be there; default: stdout", "FILE"},
-    {"store", 0, 0, G_OPTION_ARG_FILENAME, &store_dir,
-     "The collateral store, default " COLLATERAL_DIR, "DIR"},
-    {"roots", 0, 0, G_OPTION_ARG_FILENAME, &roots_dir, "Test roots", "DIR"},
     {NULL},
 };
 
@@ -74,27 +64,32 @@ read_challenge(GError **error)
     return challenge;
 }
 
-static CvsEvidenceBundle *
-attest(const CvsCli *cli, GBytes *nonce, GBytes *user_data, const CvsChallenge *challenge,
-       GError **error)
+/* What goes to stdout is for others, who know their own roots: it is us who have to know. */
+static void
+say_test_roots(const CvsCli *cli)
 {
-    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = PCRS};
-    g_autoptr(CvsLocalAttester) local = cvs_local_attester_new(cli, store_dir, roots_dir, error);
-    g_autoptr(CvsProgress) progress = NULL;
-    CvsEvidenceBundle *bundle = NULL;
-    gsize user_size = 0;
-    const void *user = user_data ? g_bytes_get_data(user_data, &user_size) : NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    if (local == NULL)
+    cvs_view_append_test_roots(&cli->err, text);
+    g_printerr("%s", text->str);
+}
+
+static char *
+attest(CvsCli *cli, const CvsAttestRequest *request, GError **error)
+{
+    CvsBackend *backend = cvs_cli_get_backend(cli, error);
+    g_autoptr(CvsProgress) progress = NULL;
+    gboolean test_roots = FALSE;
+    char *text = NULL;
+
+    if (backend == NULL)
         return NULL;
     progress = cvs_progress_start("Asking TEE and TPM");
-    bundle =
-        challenge
-            ? cvs_attester_answer(local->attester, challenge, user, user_size, &selection, error)
-            : cvs_attester_evidence(local->attester, g_bytes_get_data(nonce, NULL),
-                                    g_bytes_get_size(nonce), user, user_size, &selection, error);
+    text = backend->class->attest(backend, request, &test_roots, error);
     cvs_progress_silence(progress);
-    return bundle;
+    if (text && test_roots)
+        say_test_roots(cli);
+    return text;
 }
 
 static gboolean
@@ -102,9 +97,10 @@ run(CvsCli *cli, char **words, GError **error)
 {
     g_autoptr(GBytes) nonce = NULL, user_data = NULL;
     g_autoptr(CvsChallenge) challenge = NULL;
-    g_autoptr(CvsEvidenceBundle) bundle = NULL;
+    CvsAttestRequest request = {0};
     g_autofree char *text = NULL;
 
+    cli->verb = "attest";
     cli->doing = g_strdup("attest this machine");
     if (!take_hex(nonce_text, "--nonce", CVS_BUNDLE_NONCE_MAX, &nonce, error) ||
         !take_hex(user_data_text, "--user-data", CVS_BUNDLE_USER_DATA_MAX, &user_data, error))
@@ -126,10 +122,10 @@ run(CvsCli *cli, char **words, GError **error)
         if (nonce == NULL)
             return FALSE;
     }
-    bundle = attest(cli, nonce, user_data, challenge, error);
-    if (bundle == NULL)
+    request = (CvsAttestRequest){.nonce = nonce, .challenge = challenge, .user_data = user_data};
+    text = attest(cli, &request, error);
+    if (text == NULL)
         return FALSE;
-    text = cvs_evidence_bundle_format(bundle);
     return out_file ? cvs_new_file_write(out_file, text, 0644, error)
                     : cvs_cli_print(cli, text, error);
 }
@@ -141,11 +137,11 @@ const CvsCommand cvs_cmd_attest = {
             .program = "cvmseal attest",
             .summary = "Make evidence of TEE and TPM for a verifier",
             .description =
-                "Needs root. The evidence is JSON: the TEE's report and a quote of PCRs 0 to 15, "
-                "each\nof which refers to the other and to the nonce. It has passed all that does "
-                "not depend\non a profile; \"cvmseal verify\" judges it.\n",
+                "Needs root, or the polkit action org.cvmseal1.attest. The evidence is JSON: the "
+                "TEE's\nreport and a quote of PCRs 0 to 15, each of which refers to the other and "
+                "to the nonce.\nIt has passed all that does not depend on a profile; \"cvmseal "
+                "verify\" judges it.\n",
             .entries = entries,
         },
-    .local = TRUE,
     .run = run,
 };

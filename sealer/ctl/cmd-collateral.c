@@ -55,6 +55,14 @@ result_to_json(const CvsCollateralResult *result)
     return json_pack("{s:s, s:o, s:i}", "file", name, "ids", ids, "added", (int)result->added);
 }
 
+/* A file of a version that is not known is as good as malformed, as it is to "verify-report". */
+static int
+exit_code_of(const GError *error)
+{
+    return g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED) ? CVS_EXIT_MALFORMED
+                                                                      : cvs_error_exit_code(error);
+}
+
 static gboolean
 show_results(CvsCli *cli, const GPtrArray *results, GError **error)
 {
@@ -67,7 +75,7 @@ show_results(CvsCli *cli, const GPtrArray *results, GError **error)
         const CvsCollateralResult *result = g_ptr_array_index(results, i);
 
         if (result->error && cli->exit_code == CVS_EXIT_DONE)
-            cli->exit_code = cvs_error_exit_code(result->error);
+            cli->exit_code = exit_code_of(result->error);
     }
     if (!cli->options.json) {
         text = cvs_view_collateral_import(&view, results);

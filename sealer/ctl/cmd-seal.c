@@ -5,6 +5,7 @@
 #include "ctl/progress.h"
 #include "ctl/prompt.h"
 #include "ctl/secret-io.h"
+#include "ctl/view.h"
 #include "policy/pinnable.h"
 #include "policy/profile.h"
 #include "tpm/pcr.h"
@@ -237,6 +238,17 @@ tell(const CvsCli *cli, const char *name, const char *id, guint64 size, GError *
     return cvs_cli_print(cli, text, error);
 }
 
+/* The key is sealed by now: what cannot be found out is not its error. */
+static void
+warn_of_host(const CvsCli *cli, const char *name)
+{
+    g_autoptr(CvsKeyInfo) info =
+        cli->backend->class->describe(cli->backend, cli->options.owner, name, NULL);
+
+    if (info && !info->pcrs_bind_host)
+        g_printerr("cvmseal: warning: %s\n", CVS_VIEW_HOSTS_PCRS);
+}
+
 /* generate: the size instead of a secret. */
 static gboolean
 run(CvsCli *cli, const char *name, gboolean generate, GError **error)
@@ -293,6 +305,7 @@ run(CvsCli *cli, const char *name, gboolean generate, GError **error)
             g_prefix_error(error, "the recovery key shown above is void: ");
         return FALSE;
     }
+    warn_of_host(cli, name);
     return tell(cli, name, id, size, error);
 }
 

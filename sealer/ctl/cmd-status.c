@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "attest/vtpm.h"
 #include "base/error.h"
 #include "ctl/cli.h"
 #include "ctl/progress.h"
@@ -27,6 +28,16 @@ to_json(const CvsStatusInfo *info)
                      (int)info->tpm_available, "tpm-banks", array, "memory-locked",
                      (int)info->memory_locked, "lock2", info->lock2, "test-roots",
                      (int)info->test_roots);
+    if (*info->attestation) {
+        (void)json_object_set_new(json, "attestation", json_string(info->attestation));
+        (void)json_object_set(json, "attestation-reasons", info->attestation_reasons);
+        (void)json_object_set_new(json, "tee-type", json_string(info->tee_type));
+        (void)json_object_set_new(json, "vtpm-kind", json_string(info->vtpm_kind));
+        (void)json_object_set(json, "registers", info->registers);
+    }
+    if (*info->vtpm_kind && !g_str_equal(info->vtpm_kind, "none"))
+        (void)json_object_set_new(json, "pcrs-bind-host",
+                                  json_boolean(cvs_vtpm_kind_binds_host(info->vtpm_kind)));
     if (*info->tpm_error)
         (void)json_object_set_new(json, "tpm-error", json_string(info->tpm_error));
     if (!info->tpm_available)
@@ -76,7 +87,7 @@ const CvsCommand cvs_cmd_status = {
     .usage =
         {
             .program = "cvmseal status",
-            .summary = "Show daemon and TPM, and what keys are bound to",
+            .summary = "Show daemon, TPM and TEE, and what keys are bound to",
             .description = "Exit code 1 if the TPM is not available.\n",
             .entries = entries,
         },

@@ -122,3 +122,29 @@ cvs_dbus_call_method(GDBusConnection *bus, CvsDbusCall *call, const char *method
 
     return cvs_dbus_call_send(bus, CVS_DBUS_INTERFACE, method, body, call->fds, reply_type, error);
 }
+
+int
+cvs_dbus_call_take_fd(GDBusMessage *reply, const char *what, GError **error)
+{
+    GUnixFDList *fds = g_dbus_message_get_unix_fd_list(reply);
+    gint32 handle = -1;
+
+    g_variant_get_child(g_dbus_message_get_body(reply), 0, "h", &handle);
+    if (fds == NULL || handle < 0 || handle >= g_unix_fd_list_get_length(fds)) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+                    "the daemon's answer lacks the descriptor with the %s", what);
+        return -1;
+    }
+    return g_unix_fd_list_get(fds, handle, error);
+}
+
+void
+cvs_dbus_look_up_text(GVariant *dict, const char *name, char **text)
+{
+    const char *value = NULL;
+
+    if (g_variant_lookup(dict, name, "&s", &value)) {
+        g_free(*text);
+        *text = g_strdup(value);
+    }
+}

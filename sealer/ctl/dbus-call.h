@@ -36,3 +36,8 @@ GDBusMessage *cvs_dbus_call_send(GDBusConnection *bus, const char *interface, co
 /* What most methods are: a name (NULL: none) and options. */
 GDBusMessage *cvs_dbus_call_method(GDBusConnection *bus, CvsDbusCall *call, const char *method,
                                    const char *name, const char *reply_type, GError **error);
+
+/* The descriptor that a reply begins with; what: what is to be in it. -1 on error. */
+int cvs_dbus_call_take_fd(GDBusMessage *reply, const char *what, GError **error);
+/* Replaces *text, if the dictionary has a text of that name. */
+void cvs_dbus_look_up_text(GVariant *dict, const char *name, char **text);

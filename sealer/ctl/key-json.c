@@ -6,11 +6,11 @@ slot_to_json(const CvsSlotInfo *slot)
 {
     if (!g_str_equal(slot->kind, "tpm2"))
         return json_pack("{s:s}", "kind", slot->kind);
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:b}", "kind", slot->kind,
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:b, s:b}", "kind", slot->kind,
                      "generation", (json_int_t)slot->generation, "profile", slot->profile, "pcrs",
                      slot->pcrs, "bank", slot->bank, "pin", (int)slot->pin, "claims", slot->claims,
                      "rtmrs", slot->rtmrs, "store-key", (int)slot->store_key, "tee-key",
-                     (int)slot->tee_key);
+                     (int)slot->tee_key, "pcrs-bind-host", (int)slot->pcrs_bind_host);
 }
 
 json_t *
@@ -24,12 +24,13 @@ cvs_key_info_to_json(const CvsKeyInfo *info, gboolean slots)
 
         return json_pack("{s:s, s:s, s:s}", "name", name, "owner", info->owner, "error", message);
     }
-    json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:b, s:b}",
+    json = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:b, s:b, s:b}",
                      "name", name, "owner", info->owner, "id", info->id, "size",
                      (json_int_t)info->size, "created", (json_int_t)info->created, "pcrs",
                      info->pcrs, "bank", info->bank, "pin", (int)info->pin, "recovery",
                      (int)info->recovery, "profile", info->profile, "claims", info->claims, "rtmrs",
-                     info->rtmrs, "store-key", (int)info->store_key, "tee-key", (int)info->tee_key);
+                     info->rtmrs, "store-key", (int)info->store_key, "tee-key", (int)info->tee_key,
+                     "pcrs-bind-host", (int)info->pcrs_bind_host);
     if (slots) {
         json_t *array = json_array();
 

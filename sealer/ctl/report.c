@@ -71,9 +71,11 @@ cvs_report_remedy(const CvsCli *cli, const GError *error)
                         "--direct");
     if (error->code == CVS_ERROR_NOT_AUTHORIZED && cli->backend)
         return g_strdup(cli->options.direct ? "--direct needs root"
-                                            : "without --owner a user works with his own keys; "
-                                              "those of others need the polkit action "
-                                              "org.cvmseal1.manage");
+                        : g_strcmp0(cli->verb, "attest") == 0
+                            ? "this needs root, or the polkit action org.cvmseal1.attest"
+                            : "without --owner a user works with his own keys; "
+                              "those of others need the polkit action "
+                              "org.cvmseal1.manage");
     for (gsize i = 0; i < G_N_ELEMENTS(reason_remedies); i++) {
         if (cvs_error_has_reason(error, reason_remedies[i].code))
             return fill_in(cli, reason_remedies[i].remedy);

@@ -141,6 +141,14 @@ append_claims(const CvsView *view, GString *text, const char *claims)
 }
 
 static void
+append_hosts_pcrs(const CvsView *view, GString *text, const char *label)
+{
+    append_label(view, text, label);
+    cvs_output_styled(view->output, text, CVS_STYLE_WARN, CVS_VIEW_HOSTS_PCRS);
+    g_string_append_c(text, '\n');
+}
+
+static void
 append_slot(const CvsView *view, GString *text, guint n, const CvsSlotInfo *slot)
 {
     g_autofree char *label = g_strdup_printf("Slot %u", n);
@@ -189,6 +197,8 @@ cvs_view_key(const CvsView *view, const CvsKeyInfo *info)
         append_field(view, text, "Store key", "needed");
     if (info->tee_key)
         append_field(view, text, "TEE's key", "needed");
+    if (!info->pcrs_bind_host)
+        append_hosts_pcrs(view, text, "");
     for (guint i = 0; i < info->slots->len; i++)
         append_slot(view, text, i, g_ptr_array_index(info->slots, i));
     return g_string_free(text, FALSE);
@@ -261,6 +271,11 @@ append_slot_explanation(const CvsView *view, const json_t *slot, GString *text,
         cvs_output_styled(view->output, text, CVS_STYLE_GOOD, mark);
         g_string_append(text, "matches the present state\n");
     }
+    if (json_is_false(json_object_get(slot, "pcrs_bind_host"))) {
+        g_string_append(text, "    ");
+        cvs_output_styled(view->output, text, CVS_STYLE_WARN, CVS_VIEW_HOSTS_PCRS);
+        g_string_append_c(text, '\n');
+    }
     for (gsize i = 0; i < json_array_size(reasons); i++) {
         if (!append_reason(view, json_array_get(reasons, i), text, error))
             return FALSE;
@@ -314,8 +329,7 @@ lock2_text(const char *lock2)
     if (g_str_equal(lock2, "unfit"))
         return "the file of the store key is not as it must be; nothing is sealed, see cvmseald(8)";
     return "unmeasured: there is no store key, and nothing shows that what judges the TEE is "
-           "itself "
-           "measured";
+           "itself measured";
 }
 
 void
@@ -323,6 +337,43 @@ cvs_view_append_test_roots(const CvsOutput *output, GString *text)
 {
     cvs_output_styled(output, text, CVS_STYLE_WARN, "TEST ROOTS");
     g_string_append(text, " were allowed: this proves nothing about real hardware\n");
+}
+
+/* What the daemon knows of the machine. */
+static const struct {
+    const char *state;
+    const char *text;
+} attestations[] = {
+    {"",
+     "not asked: the attestation is the daemon's, and with --direct each command makes its own"},
+    {"none", "not yet: it is made when the first key wants it, or by --refresh"},
+    {"under-way", "not yet: TEE or host were asked and have not answered"},
+    {"attested", "yes"},
+    {"failed", "no"},
+};
+
+static void
+append_attestation(const CvsView *view, const CvsStatusInfo *info, GString *text)
+{
+    const char *state = info->attestation;
+    const char *name = NULL;
+    const json_t *value = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(attestations); i++) {
+        if (g_str_equal(attestations[i].state, info->attestation))
+            state = attestations[i].text;
+    }
+    append_field(view, text, "Attested", "%s", state);
+    for (gsize i = 0; i < json_array_size(info->attestation_reasons); i++)
+        (void)append_reason(view, json_array_get(info->attestation_reasons, i), text, NULL);
+    if (*info->tee_type)
+        append_field(view, text, "TEE", "%s", info->tee_type);
+    if (*info->vtpm_kind)
+        append_field(view, text, "vTPM", "%s", info->vtpm_kind);
+    if (g_str_equal(info->vtpm_kind, "host"))
+        append_hosts_pcrs(view, text, "");
+    json_object_foreach (info->registers, name, value)
+        append_field(view, text, name, "%s", json_string_value(value));
 }
 
 char *
@@ -352,8 +403,9 @@ cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
                  info->memory_locked ? "secrets are locked into memory"
                                      : "secrets could be swapped out: raise LimitMEMLOCK");
     append_field(view, text, "Lock 2", "%s", lock2_text(info->lock2));
+    append_attestation(view, info, text);
     if (info->test_roots) {
-        append_label(view, text, "TEE");
+        append_label(view, text, "Roots");
         cvs_view_append_test_roots(view->output, text);
     }
     return g_string_free(text, FALSE);

@@ -23,7 +23,11 @@ char *cvs_view_key(const CvsView *view, const CvsKeyInfo *info);
  * explanation is not what cvs_release_explain() gives. */
 char *cvs_view_explanation(const CvsView *view, const json_t *explanation, const char *options,
                            GError **error);
-/* `cvmseal status` */
 /* The line "TEST ROOTS …": where others than the vendors' roots were allowed. */
 void cvs_view_append_test_roots(const CvsOutput *output, GString *text);
+/* What has to be known where the TPM is the host's. */
+#define CVS_VIEW_HOSTS_PCRS                                                                        \
+    "PCRs do not bind the host: nothing shows that the TPM is in the TEE, so they and what is "    \
+    "sealed in it are the host's"
+/* `cvmseal status` */
 char *cvs_view_status(const CvsView *view, const CvsStatusInfo *info);

@@ -35,7 +35,8 @@ static void
 visit_own(const CvsProfile *profile, Visit visit, gpointer data)
 {
     visit(data, "Profile", "Description", escape(profile->description), TRUE);
-    visit(data, "Registers", "PCRs", format_mask(profile->pcrs), TRUE);
+    /* A profile for verifying only has none, and an empty list of them is no value. */
+    visit(data, "Registers", "PCRs", profile->pcrs ? format_mask(profile->pcrs) : NULL, TRUE);
     visit(data, "Registers", "PCRBank", g_strdup(profile->bank == CVS_SHA384 ? "sha384" : "sha256"),
           TRUE);
     visit(data, "Registers", "RequirePCRs", format_mask(profile->required_pcrs), TRUE);
@@ -48,6 +49,7 @@ visit_own(const CvsProfile *profile, Visit visit, gpointer data)
     visit(data, "Secrets", "PINMinimumLength", g_strdup_printf("%u", profile->pin_min_length),
           TRUE);
     visit(data, "Secrets", "RecoveryKey", g_strdup(rule_name(profile->recovery)), TRUE);
+    visit(data, "Secrets", "DerivedKey", g_strdup(rule_name(profile->derived_key)), TRUE);
 }
 
 static void

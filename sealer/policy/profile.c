@@ -282,7 +282,7 @@ scan_group(Scan *scan, const char *name, GError **error)
     quoted = cvs_value_quote(name);
     set_error_at(error, scan, scan->line,
                  "unknown group %s; there are [Profile], [Registers], [Secrets], [TEE], [SNP], "
-                 "[TDX] and [Collateral]",
+                 "[TDX], [Collateral] and [vTPM]",
                  quoted);
     return FALSE;
 }

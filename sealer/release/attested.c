@@ -42,7 +42,7 @@ no_attester(const CvsProfile *profile)
     g_autoptr(GError) cause = g_error_new(
         CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
         "%s for a TEE, and nothing here attests one: use a profile without the groups [TEE], "
-        "[SNP], [TDX] and [Collateral], and without RTMRs= and Claims=",
+        "[SNP], [TDX], [Collateral] and [vTPM], and without RTMRs= and Claims=",
         who);
 
     return not_attested(cause);

@@ -76,6 +76,9 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
     if (!pin && profile->pin == CVS_PROFILE_REQUIRED)
         cvs_error_add_reason(refusal, CVS_REASON_PIN_REQUIRED_BY_PROFILE, NULL, NULL,
                              "profile %s wants a PIN", profile->name);
+    if (!derived_key && profile->derived_key == CVS_PROFILE_REQUIRED)
+        cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_REQUIRED, NULL, NULL,
+                             "profile %s wants a key that the TEE derives", profile->name);
     if (!recovery && profile->recovery == CVS_PROFILE_REQUIRED)
         cvs_error_add_reason(refusal, CVS_REASON_RECOVERY_REQUIRED, NULL, NULL,
                              "profile %s wants a recovery key", profile->name);
@@ -84,6 +87,37 @@ cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSelection *s
         return FALSE;
     }
     return TRUE;
+}
+
+gboolean
+cvs_conditions_check_forbidden(const CvsProfile *profile, const CvsTpm2Slot *slot, CvsDrop drop,
+                               GError **error)
+{
+    gboolean pin = profile->pin == CVS_PROFILE_FORBIDDEN && cvs_policy_needs_pin(slot->policy) &&
+                   !(drop & CVS_DROP_PIN);
+    gboolean derived_key = profile->derived_key == CVS_PROFILE_FORBIDDEN &&
+                           (slot->factors & CVS_FACTOR_TEE_KEY) && !(drop & CVS_DROP_DERIVED_KEY);
+    GError *refusal = NULL;
+
+    if (!pin && !derived_key)
+        return TRUE;
+    refusal = g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED,
+                          "profile %s has come to forbid what this key has, %s%s%s, and without it "
+                          "the key would be weaker",
+                          profile->name, pin ? "a PIN" : "", pin && derived_key ? " and " : "",
+                          derived_key ? "a key that the TEE derives" : "");
+    if (pin)
+        cvs_error_add_reason(refusal, CVS_REASON_PIN_FORBIDDEN, NULL, NULL,
+                             "profile %s says PIN=forbidden, and this key has one: let the profile "
+                             "allow it, or reseal with --drop pin",
+                             profile->name);
+    if (derived_key)
+        cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_FORBIDDEN, NULL, NULL,
+                             "profile %s says DerivedKey=forbidden, and this key opens with one "
+                             "only: let the profile allow it, or reseal with --drop derived-key",
+                             profile->name);
+    g_propagate_error(error, refusal);
+    return FALSE;
 }
 
 gboolean

@@ -12,6 +12,12 @@ gboolean cvs_conditions_check_sealing(const CvsProfile *profile, const CvsPcrSel
                                       const CvsSecret *pin, gboolean recovery, gboolean derived_key,
                                       GError **error);
 
+/* A profile can have come to forbid what a slot has: a PIN, a derived key. That opens it still; but
+ * a slot without is weaker, and nobody makes one unasked. drop: what may go. TeeRefused with
+ * PinForbidden, DerivedKeyForbidden. */
+gboolean cvs_conditions_check_forbidden(const CvsProfile *profile, const CvsTpm2Slot *slot,
+                                        CvsDrop drop, GError **error);
+
 /* A profile that says of the TPM that it is new at each boot (Persistent=no) lets keys be sealed
  * for this boot only: NotSupported with TpmEphemeral unless that is what the caller wants. */
 gboolean cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot,

@@ -102,13 +102,17 @@ judge_slot(CvsAttested *attested, const CvsKeyFile *key, const CvsTpm2Slot *slot
     return cvs_state_explain_pcrs(release, key, slot, refusal, events, NULL, error);
 }
 
-/* Of a TPM that was the host's at sealing. */
-static gboolean
-pcrs_bind_host(const CvsTpm2Slot *slot)
+/* What a reseal by the present profile would not do unasked. Without a profile that can be read the
+ * slot does not open, for that reason. */
+static json_t *
+forbidden_to_json(const CvsRelease *release, const CvsTpm2Slot *slot)
 {
-    const json_t *kind = json_object_get(slot->conditions.claims, "vtpm.kind");
+    g_autoptr(CvsProfile) profile = cvs_profile_load(release->profile_folders, slot->profile, NULL);
+    g_autoptr(GError) refusal = NULL;
 
-    return g_strcmp0(json_string_value(kind), "host") != 0;
+    if (profile)
+        (void)cvs_conditions_check_forbidden(profile, slot, 0, &refusal);
+    return reasons_to_json(refusal);
 }
 
 static json_t *
@@ -133,13 +137,15 @@ slot_to_json(CvsAttested *attested, const CvsKeyFile *key, guint index, gboolean
     matches = cvs_error_get_reasons(refusal)->len == 0;
     *opens |= matches;
     return json_pack(
-        "{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:O}", "slot",
+        "{s:i, s:s, s:I, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:O}", "slot",
         (int)index, "kind", "tpm2", "generation", (json_int_t)slot->generation, "profile",
         slot->profile, "pin", (int)cvs_policy_needs_pin(slot->policy), "pcrs", pcrs, "bank",
         cvs_hash_name(selection.bank), "conditions", cvs_slot_conditions_to_json(&slot->conditions),
         "store_key", (slot->factors & CVS_FACTOR_STORE_KEY) != 0, "tee_key",
-        (slot->factors & CVS_FACTOR_TEE_KEY) != 0, "pcrs_bind_host", (int)pcrs_bind_host(slot),
-        "matches", (int)matches, "reasons", reasons_to_json(refusal), "events", events);
+        (slot->factors & CVS_FACTOR_TEE_KEY) != 0, "pcrs_bind_host",
+        (int)cvs_slot_pcrs_bind_host(slot), "predicted", (int)slot->predicted, "matches",
+        (int)matches, "reasons", reasons_to_json(refusal), "forbidden",
+        forbidden_to_json(attested->release, slot), "events", events);
 }
 
 char *

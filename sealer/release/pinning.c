@@ -124,10 +124,21 @@ pin_former(const CvsSlotConditions *former, const json_t *claims, CvsSlotConditi
 }
 
 static gboolean
+are_zero(const guint8 rtmr[static CVS_TD_RTMRS][CVS_TD_MR_SIZE], guint32 mask)
+{
+    static const guint8 zero[CVS_TD_MR_SIZE] = {0};
+
+    for (guint i = 0; i < CVS_TD_RTMRS; i++) {
+        if ((mask & 1u << i) && memcmp(rtmr[i], zero, sizeof zero) != 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
 pin_rtmrs(CvsAttested *attested, const CvsPinning *pinning, guint32 mask, const json_t *claims,
           CvsSlotConditions *conditions, GError **error)
 {
-    static const guint8 zero[CVS_TD_RTMRS][CVS_TD_MR_SIZE] = {0};
     const CvsTeePaths *paths = attested->release->tee_paths;
     guint8 now[CVS_TD_RTMRS][CVS_TD_MR_SIZE];
     g_autoptr(GBytes) log = NULL;
@@ -143,7 +154,7 @@ pin_rtmrs(CvsAttested *attested, const CvsPinning *pinning, guint32 mask, const 
             "them out of the request or the profile; PCRs are for the same");
     if (!cvs_attested_read_rtmrs(attested, now, error))
         return FALSE;
-    if (memcmp(now, zero, sizeof now) == 0)
+    if (are_zero(now, CVS_RTMR_MASK_ALL))
         return refuse(
             error, CVS_ERROR_NOT_SUPPORTED, CVS_REASON_RTMRS_UNUSED,
             "a key cannot be sealed to RTMRs here: all are zero, since firmware or "
@@ -158,6 +169,11 @@ pin_rtmrs(CvsAttested *attested, const CvsPinning *pinning, guint32 mask, const 
             log_error ? ": " : "", log_error ? log_error->message : "");
     if (pinning->predicted && !cvs_predicted_get_rtmrs(pinning->predicted, mask, now, error))
         return FALSE;
+    if (are_zero(now, mask))
+        return refuse(error, CVS_ERROR_NOT_SUPPORTED, CVS_REASON_RTMRS_UNUSED,
+                      "a key cannot be sealed to these RTMRs alone: %s zero, as where nothing is "
+                      "measured into them. Add one that is not, or leave them out",
+                      pinning->predicted ? "all are to be" : "all are");
     for (guint i = 0; i < CVS_TD_RTMRS; i++) {
         if (mask & 1u << i)
             cvs_slot_conditions_set_rtmr(conditions, i, now[i]);

@@ -29,7 +29,8 @@ typedef struct {
  *                                   a profile takes that or not
  *   NotSupported, ClaimMissing      a claim that is to be pinned is not there
  *   NotSupported, RtmrsMissing      an RTMR is to be pinned, and this is no TD;
- *                 RtmrsUnused       all RTMRs are zero here: they describe nothing;
+ *                 RtmrsUnused       all RTMRs are zero here: they describe nothing; or all of
+ *                                   those that are to be pinned are, or are predicted to be;
  *                 CcelMissing       or there is no log that would explain them
  *   InvalidArgument, RegisterNotPredicted   an RTMR is not among the predicted ones
  *   TcbTooOld                       something is below a floor of the former slot */

@@ -8,6 +8,7 @@
  * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
 
 #include "policy/profile.h"
+#include "release/drop.h"
 #include "release/predicted.h"
 #include "tee/tee-paths.h"
 #include "tpm/tpm.h"
@@ -84,8 +85,10 @@ gboolean cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, cons
  * error is that of the newest slot, with the reasons of all. A wrong PIN and
  * a TPM that fails when it is to unseal end the search, and theirs is the error. A slot that is not
  * the key's own does not keep another from opening, and is named in a warning (SlotForged). When
- * the newest of the key's own slots opens, all other tpm2 slots are dropped from the file (best
- * effort: a disk that cannot be written to does not stop a release). */
+ * the newest of the key's own slots opens, the other tpm2 slots are dropped from the file (best
+ * effort: a disk that cannot be written to does not stop a release), but for those of the key's own
+ * that are for another state to come: whatever opens, they wait. One for a state to come becomes
+ * the newest of the others when it opens, and waits no longer. */
 CvsSecret *cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                               const CvsSecret *pin, GError **error);
 
@@ -98,28 +101,35 @@ typedef struct {
     /* The caller may say what is a good state: an administrator. */
     gboolean authorized;
     const CvsPredicted *to; /* the state to seal to; NULL: the present one */
+    CvsDrop drop;           /* 0: nothing is left behind */
 } CvsResealOptions;
 
 /* Moves a key to the present state: opens it (by a slot that matches, or by the recovery key) and
  * adds a slot for the present state with the profile, the PIN, the PCRs, claims and RTMRs of the
- * newest slot that is the key's own, and what the profile has come to require; a PIN that it has
- * come to forbid goes. A slot opens it only if its own conditions hold too: else whoever may reseal
- * could move a key to a TEE that may not have it. And a slot that the profile refuses, because it
- * has come to require more PCRs or a PIN, opens it only for who is authorized, else NotAuthorized
- * with ResealNotAuthorized: what was not sealed to before has nothing to be compared with, so
- * somebody has to say that it is good now. However the key was opened, its MACs tell which slots
- * are its own (vault/slot-mac.h).
+ * newest slot that is the key's own, and what the profile has come to require. A PIN or a derived
+ * key that it has come to forbid is TeeRefused with PinForbidden or DerivedKeyForbidden, unless
+ * drop says that it may go.
+ *
+ * A slot opens the key only if its own conditions hold too: else whoever may reseal
+ * could move a key to a TEE that may not have it. What nothing vouches for needs somebody who says
+ * that it is good now, else NotAuthorized with ResealNotAuthorized. That is a slot that the profile
+ * refuses, because it has come to require more PCRs or a PIN; and a PCR, a claim or an RTMR that
+ * the new slot has, since the profile has come to ask for it or the newest slot does, and the slot
+ * that opened has not. Somebody is who is authorized, or has given the recovery key. However the
+ * key was opened, its MACs tell which slots are its own (vault/slot-mac.h).
  *
  * Slots that are not the key's own are dropped, recovery slots among them. The key's own stay, also
- * those that do not open now, until the newest has opened in a release. A slot for the present state
- * is not the newest while one waits for a state to come (to). Whoever reseals in a state
- * that does not come again can still go back. Of several for one state the newest stays, and the
- * one that opened; where there is no room for all, the oldest goes.
+ * those that do not open now, until the newest has opened in a release; and those for a state to
+ * come until that has. Whoever reseals in a state that does not come again can still go back. Of
+ * several for one state the newest stays, and the one that opened; where there is no room for all,
+ * the oldest goes. The one that opened, recovery slots and those for states to come do not go:
+ * where there is no room for these, TooLarge with SlotsFull.
  *
  * With options->to the new slot is for a state that is to come, and what was there is kept beside
- * it by the same rule. The claims about the TEE are pinned as they are now. All registers that the
+ * it by the same rule, but one for the very same state, whose place it takes. The claims about the
+ * TEE are pinned as they are now. All registers that the
  * new slot has must be known (RegisterNotPredicted); PCRs that would say nothing are refused as
- * PcrUnmeasured is.
+ * PcrUnmeasured is, and RTMRs as RtmrsUnused.
  *
  * InvalidArgument for what is no recovery key, NotAuthorized for one that is not this key's;
  * BadFormat with the reason SlotForged if no slot is left that says what the key was sealed to. */
@@ -136,8 +146,10 @@ const char *cvs_release_lock2(const char *store_key_file);
 /* Why a key opens or does not, without opening it: JSON text
  * {"name", "owner", "opens": bool, "slots": [{"slot", "kind", "generation", "profile", "pin": bool,
  *   "pcrs": "0+2+7", "bank", "conditions": as in the slot, "store_key": bool, "tee_key": bool,
- *   "pcrs_bind_host": bool, "matches": bool,
+ *   "pcrs_bind_host": bool, "predicted": bool, "matches": bool,
  *   "reasons": [{"code", "detail", "seen", "wanted"}],
+ *   "forbidden": the same, for what the profile has come to forbid: the slot opens, but a reseal
+ *     wants to be told that it may go,
  *   "events": one for each register that differs (release/events.h)}]}
  * and "test_roots": true where they are allowed. */
 char *cvs_release_explain(const CvsRelease *release, const CvsOwner *owner, const char *name,

@@ -30,6 +30,14 @@ check_authorized(const CvsRelease *release, const CvsTpm2Slot *slot,
     return FALSE;
 }
 
+static gboolean
+open_by_recovery_key(CvsKeyFile *key, const CvsResealOptions *options, GError **error)
+{
+    g_autoptr(CvsSecret) recovery_key = cvs_recovery_key_normalise(options->recovery_key, error);
+
+    return recovery_key && cvs_key_file_open_recovery(key, recovery_key, error);
+}
+
 /* Opens the key by any slot that matches, else by the recovery key. ret_slot: the tpm2 slot that
  * opened, or NONE. What the profile asks of the TEE is not asked here: nothing leaves, and a reseal
  * is how a key is brought under a profile that was tightened. The slot's own conditions are: with
@@ -38,7 +46,6 @@ static gboolean
 open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsResealOptions *options,
              guint *ret_slot, GError **error)
 {
-    g_autoptr(CvsSecret) recovery_key = NULL;
     g_autoptr(GError) refusal = NULL;
 
     for (guint i = 0; i < order->len; i++) {
@@ -64,11 +71,8 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
             break;
     }
     if (options->recovery_key) {
-        recovery_key = cvs_recovery_key_normalise(options->recovery_key, error);
-        if (recovery_key == NULL || !cvs_key_file_open_recovery(key, recovery_key, error))
-            return FALSE;
         *ret_slot = NONE;
-        return TRUE;
+        return open_by_recovery_key(key, options, error);
     }
     if (refusal == NULL)
         refusal = g_error_new(CVS_ERROR, CVS_ERROR_BAD_FORMAT,
@@ -87,21 +91,9 @@ is_genuine_recovery(const CvsKeyFile *key, guint slot)
            cvs_key_file_slot_is_genuine(key, slot);
 }
 
-static gboolean
-are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
-{
-    guint8 digest_a[CVS_POLICY_DIGEST_SIZE], digest_b[CVS_POLICY_DIGEST_SIZE];
-
-    cvs_policy_calculate(a->policy, digest_a);
-    cvs_policy_calculate(b->policy, digest_b);
-    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 && a->factors == b->factors &&
-           g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
-           cvs_tee_key_params_equal(&a->tee_key, &b->tee_key) &&
-           cvs_slot_conditions_equal(&a->conditions, &b->conditions);
-}
-
 /* A recovery slot is either the same or another one; a tpm2 slot has no use beside one of the same
- * TPM, PCRs, conditions, factors and demand for a PIN. */
+ * TPM, PCRs, conditions, factors and demand for a PIN, but that one waits for what the other has.
+ */
 static gboolean
 is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
 {
@@ -111,7 +103,8 @@ is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
         guint other = g_array_index(kept, guint, i);
         const CvsTpm2Slot *other_tpm2 = cvs_key_file_get_tpm2_slot(key, other);
 
-        if (tpm2 && other_tpm2 ? are_for_one_state(tpm2, other_tpm2)
+        if (tpm2 && other_tpm2 ? tpm2->predicted == other_tpm2->predicted &&
+                                     cvs_slots_are_for_one_state(tpm2, other_tpm2)
                                : cvs_key_file_slots_are_copies(key, slot, other))
             return TRUE;
     }
@@ -121,27 +114,64 @@ is_doubled(const CvsKeyFile *key, guint slot, const GArray *kept)
 static void
 keep_unless_doubled(const CvsKeyFile *key, guint slot, GArray *kept)
 {
-    /* One place is for the slot that is to come. */
-    if (kept->len < CVS_SLOTS_MAX - 1 && !is_doubled(key, slot, kept))
+    if (!is_doubled(key, slot, kept))
         g_array_append_val(kept, slot);
 }
 
-/* Removes what is not the key's own, and all but one of those that say the same; where there is no
- * room for all, the oldest. What cannot be opened in this state stays. */
+/* Those of the key's own that are, or are not, for a state to come; newest first, at most max. One
+ * for the state of the slot that is added gives way to it, if that is to come. */
 static void
-tidy(CvsKeyFile *key, guint opened)
+keep_some(const CvsKeyFile *key, const GArray *genuine, const CvsTpm2Slot *added,
+          gboolean predicted, guint max, GArray *kept)
 {
+    for (guint i = 0; i < genuine->len && kept->len < max; i++) {
+        guint index = g_array_index(genuine, guint, i);
+        const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
+
+        if (slot->predicted == predicted &&
+            !(predicted && added->predicted && cvs_slots_are_for_one_state(slot, added)))
+            keep_unless_doubled(key, index, kept);
+    }
+}
+
+static gboolean
+refuse_full(const CvsKeyFile *key, GError **error)
+{
+    GError *refusal = g_error_new(
+        CVS_ERROR, CVS_ERROR_TOO_LARGE,
+        "cannot reseal %s: of the %d slots that a key has room for, those for states to come leave "
+        "none; let them go with --drop prepared",
+        cvs_key_file_get_name(key), CVS_SLOTS_MAX);
+
+    cvs_error_add_reason(refusal, CVS_REASON_SLOTS_FULL, NULL, NULL, "%s", refusal->message);
+    g_propagate_error(error, refusal);
+    return FALSE;
+}
+
+/* Removes what is not the key's own, and all but one of those that say the same. What cannot be
+ * opened in this state stays; but where there is no room for all, the oldest of those that are not
+ * for a state to come go. */
+static gboolean
+tidy(CvsKeyFile *key, guint opened, const CvsTpm2Slot *added, CvsDrop drop, GError **error)
+{
+    /* One place is for the slot that is added. */
+    const guint max = CVS_SLOTS_MAX - 1;
     g_autoptr(GArray) genuine = cvs_slot_genuine(key);
     g_autoptr(GArray) kept = g_array_new(FALSE, FALSE, sizeof(guint));
 
     if (opened != NONE)
         g_array_append_val(kept, opened);
+    keep_some(key, genuine, added, FALSE, kept->len + 1, kept);
     for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
         if (is_genuine_recovery(key, i))
             keep_unless_doubled(key, i, kept);
     }
-    for (guint i = 0; i < genuine->len; i++)
-        keep_unless_doubled(key, g_array_index(genuine, guint, i), kept);
+    if (!(drop & CVS_DROP_PREPARED))
+        keep_some(key, genuine, added, TRUE, G_MAXUINT, kept);
+    if (kept->len > max)
+        return refuse_full(key, error);
+    keep_some(key, genuine, added, FALSE, max, kept);
+
     for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
         gboolean stays = FALSE;
 
@@ -150,6 +180,7 @@ tidy(CvsKeyFile *key, guint opened)
         if (!stays)
             cvs_key_file_remove_slot(key, i - 1);
     }
+    return TRUE;
 }
 
 static gboolean
@@ -183,17 +214,82 @@ find_model(const CvsKeyFile *key, GError **error)
     return NULL;
 }
 
-/* The newest slot, when it opens, ends those before it. One for the present state must not be that
- * while another waits for a state to come: it takes its place beside the slot that opened. */
-static guint32
-next_generation(const CvsKeyFile *key, guint opened, const CvsTpm2Slot *newest,
-                const CvsPredicted *to)
+/* The new slot is not to have what the slot that opened did not vouch for, unless somebody says
+ * that it is good: nobody has compared it with anything. */
+static gboolean
+check_vouched(CvsKeyFile *key, guint opened, const CvsPcrSelection *selection,
+              const CvsSlotConditions *conditions, const CvsResealOptions *options, GError **error)
 {
-    const CvsTpm2Slot *slot = opened != NONE ? cvs_key_file_get_tpm2_slot(key, opened) : NULL;
+    const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, opened);
+    guint32 rtmrs = conditions->rtmrs & ~slot->conditions.rtmrs;
+    g_autoptr(GError) denied = g_error_new(
+        CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED,
+        "cannot reseal %s: its owner may not, since the slot that opens it vouches for less than "
+        "the "
+        "new one would be sealed to, and nothing tells whether the rest is as it should be now; an "
+        "administrator may, or whoever has its recovery key",
+        cvs_key_file_get_name(key));
+    CvsPcrSelection vouched = {0};
+    guint8 digest[32];
+    json_t *value = NULL;
+    const char *name = NULL;
 
-    return slot && to == NULL && newest->predicted && slot->generation < newest->generation
-               ? slot->generation
-               : newest->generation + 1;
+    if (!cvs_policy_get_pcr(slot->policy, &vouched, digest) || vouched.bank != selection->bank)
+        vouched.mask = 0;
+    for (guint pcr = 0; pcr < CVS_PCR_COUNT; pcr++) {
+        if (selection->mask & ~vouched.mask & 1u << pcr)
+            cvs_error_add_reason(denied, CVS_REASON_RESEAL_NOT_AUTHORIZED, NULL, NULL,
+                                 "nothing vouches for PCR %u (%s)", pcr, cvs_pcr_title(pcr));
+    }
+    json_object_foreach (conditions->claims, name, value) {
+        if (json_object_get(slot->conditions.claims, name) == NULL)
+            cvs_error_add_reason(denied, CVS_REASON_RESEAL_NOT_AUTHORIZED, NULL, NULL,
+                                 "nothing vouches for the claim %s", name);
+    }
+    for (guint i = 0; i < CVS_TD_RTMRS; i++) {
+        if (rtmrs & 1u << i)
+            cvs_error_add_reason(denied, CVS_REASON_RESEAL_NOT_AUTHORIZED, NULL, NULL,
+                                 "nothing vouches for RTMR %u", i);
+    }
+    if (cvs_error_get_reasons(denied)->len == 0)
+        return TRUE;
+    if (options->recovery_key)
+        return open_by_recovery_key(key, options, error);
+    g_propagate_error(error, g_steal_pointer(&denied));
+    return FALSE;
+}
+
+/* What the new slot is to be, but for its conditions. */
+static gboolean
+make_request(const CvsProfile *profile, const CvsKeyFile *key, const CvsTpm2Slot *model,
+             const CvsResealOptions *options, CvsSlotRequest *request, GError **error)
+{
+    gboolean has_pin = cvs_policy_needs_pin(model->policy) && !(options->drop & CVS_DROP_PIN);
+    guint8 digest[32];
+
+    if (!cvs_conditions_check_forbidden(profile, model, options->drop, error))
+        return FALSE;
+    if (has_pin && options->pin == NULL) {
+        g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED,
+                    "the key %s has a PIN, and its new slot wants one too",
+                    cvs_key_file_get_name(key));
+        return FALSE;
+    }
+    if (!cvs_policy_get_pcr(model->policy, &request->selection, digest))
+        request->selection = (CvsPcrSelection){.bank = profile->bank, .mask = profile->pcrs};
+    request->selection.mask |= profile->required_pcrs;
+    request->profile = profile;
+    if (!(options->drop & CVS_DROP_PIN))
+        request->pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
+    if (!(options->drop & CVS_DROP_DERIVED_KEY))
+        request->derived_key = profile->derived_key == CVS_PROFILE_REQUIRED ||
+                               (model->factors & CVS_FACTOR_TEE_KEY) != 0;
+    request->predicted = options->to;
+    request->allow_unmeasured = options->allow_unmeasured;
+    request->needs_store_key = (model->factors & CVS_FACTOR_STORE_KEY) != 0;
+    request->generation = MIN(model->generation + 1, CVS_SLOT_GENERATION_MAX);
+    return cvs_conditions_check_sealing(profile, &request->selection, request->pin,
+                                        has_recovery_slot(key), request->derived_key, error);
 }
 
 gboolean
@@ -213,9 +309,6 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     g_auto(CvsSlotConditions) conditions = {0};
     CvsPinning pinning = {0};
     CvsSlotRequest request = {0};
-    guint8 digest[32];
-    gboolean has_pin = FALSE;
-    gboolean derived_key = FALSE;
     guint opened = NONE;
 
     if (!cvs_key_name_check(name, error))
@@ -239,39 +332,21 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     profile = cvs_profile_load(release->profile_folders, model->profile, error);
     if (profile == NULL)
         return FALSE;
-    /* A PIN that the profile has come to forbid opens the key this once more, and goes. */
-    has_pin = cvs_policy_needs_pin(model->policy) && profile->pin != CVS_PROFILE_FORBIDDEN;
-    if (has_pin && options->pin == NULL) {
-        g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED,
-                    "the key %s has a PIN, and its new slot wants one too", name);
-        return FALSE;
-    }
-    if (!cvs_policy_get_pcr(model->policy, &request.selection, digest))
-        request.selection = (CvsPcrSelection){.bank = profile->bank, .mask = profile->pcrs};
-    request.selection.mask |= profile->required_pcrs;
-    request.profile = profile;
-    request.pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
-    derived_key = profile->derived_key == CVS_PROFILE_REQUIRED ||
-                  ((model->factors & CVS_FACTOR_TEE_KEY) != 0 &&
-                   profile->derived_key != CVS_PROFILE_FORBIDDEN);
-    request.derived_key = derived_key;
-    request.predicted = options->to;
-    request.allow_unmeasured = options->allow_unmeasured;
-    request.generation = next_generation(key, opened, model, options->to);
-    if (!cvs_conditions_check_sealing(profile, &request.selection, request.pin,
-                                      has_recovery_slot(key), derived_key, error))
+    if (!make_request(profile, key, model, options, &request, error))
         return FALSE;
     pinning.former = &model->conditions;
     pinning.predicted = options->to;
-    pinning.derived_key = derived_key;
+    pinning.derived_key = request.derived_key;
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error))
         return FALSE;
+    if (opened != NONE && !options->authorized &&
+        !check_vouched(key, opened, &request.selection, &conditions, options, error))
+        return FALSE;
     request.conditions = &conditions;
-    request.needs_store_key = (model->factors & CVS_FACTOR_STORE_KEY) != 0;
-    if (!cvs_slot_make(release, &request, &made, error))
+    if (!cvs_slot_make(release, &request, &made, error) ||
+        !tidy(key, opened, made.slot, options->drop, error))
         return FALSE;
 
-    tidy(key, opened);
     cvs_key_file_set_store_key(key, made.store_key);
     cvs_key_file_set_tee_key(key, made.tee_key);
     if (!cvs_key_file_add_tpm2(key, made.slot, made.tpm_secret, error))

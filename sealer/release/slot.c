@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/slot.h"
+#include "attest/vtpm.h"
 #include "base/error.h"
 #include "release/state.h"
 #include "vault/store-key.h"
@@ -283,6 +284,17 @@ cvs_slot_check_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, GErro
     return load_tee_key(release, slot, &tee_key, error);
 }
 
+/* If it cannot be noted the key has opened all the same, and the slot waits on. */
+static void
+note_arrival(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret)
+{
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+    const CvsTpm2Slot *newest = cvs_key_file_get_tpm2_slot(key, g_array_index(genuine, guint, 0));
+
+    (void)cvs_key_file_set_arrived(key, slot, MIN(newest->generation + 1, CVS_SLOT_GENERATION_MAX),
+                                   tpm_secret, NULL);
+}
+
 gboolean
 cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
               GError **error)
@@ -319,7 +331,11 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
         return FALSE;
     cvs_key_file_set_store_key(key, store_key);
     cvs_key_file_set_tee_key(key, tee_key);
-    return cvs_key_file_open_tpm2(key, slot, tpm_secret, error);
+    if (!cvs_key_file_open_tpm2(key, slot, tpm_secret, error))
+        return FALSE;
+    if (tpm2->predicted)
+        note_arrival(key, slot, tpm_secret);
+    return TRUE;
 }
 
 const char *
@@ -370,6 +386,27 @@ cvs_slot_genuine(const CvsKeyFile *key)
             g_array_remove_index(order, i - 1);
     }
     return order;
+}
+
+gboolean
+cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot)
+{
+    const char *kind = json_string_value(json_object_get(slot->conditions.claims, "vtpm.kind"));
+
+    return kind == NULL || g_str_equal(kind, "none") || cvs_vtpm_kind_binds_host(kind);
+}
+
+gboolean
+cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
+{
+    guint8 digest_a[CVS_POLICY_DIGEST_SIZE], digest_b[CVS_POLICY_DIGEST_SIZE];
+
+    cvs_policy_calculate(a->policy, digest_a);
+    cvs_policy_calculate(b->policy, digest_b);
+    return memcmp(digest_a, digest_b, sizeof digest_a) == 0 && a->factors == b->factors &&
+           g_bytes_equal(a->object.srk_name, b->object.srk_name) &&
+           cvs_tee_key_params_equal(&a->tee_key, &b->tee_key) &&
+           cvs_slot_conditions_equal(&a->conditions, &b->conditions);
 }
 
 gboolean

@@ -45,7 +45,9 @@ gboolean cvs_slot_check_store_key(const CvsRelease *release, const CvsTpm2Slot *
 gboolean cvs_slot_check_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, GError **error);
 
 /* Opens the key by one slot: the store key is there if the slot lists it, the TPM's policy holds
- * and the KEK fits. On PcrMismatch the reasons say which PCRs. The profile is not asked here. */
+ * and the KEK fits. On PcrMismatch the reasons say which PCRs. The profile is not asked here. A
+ * slot that was made for a state to come is, in the object, the newest of those for the present
+ * then: its state has come. */
 gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
                        GError **error);
 
@@ -58,6 +60,12 @@ gboolean cvs_slot_error_is_final(const GError *error);
 GArray *cvs_slot_order(const CvsKeyFile *key);
 /* The same of an open key, without those that are not the key's own. */
 GArray *cvs_slot_genuine(const CvsKeyFile *key);
+
+/* FALSE where the slot was sealed with a TPM that was not shown to be in the TEE: its PCRs, and
+ * what is sealed in it, are the host's. TRUE also where the TEE was not looked at. */
+gboolean cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot);
+/* True if they differ in nothing that decides when they open, but in being for a state to come. */
+gboolean cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b);
 
 /* Proves that what would be written gives the secret back by the new slot: parses the bytes, opens
  * them with the slot's factors and compares. */

@@ -5,41 +5,81 @@
 #include "release/slot.h"
 #include "release/state.h"
 
+/* The file as it is now, under the key's lock. before: as it was read. */
 static gboolean
-is_as_it_was_read(const CvsRelease *release, const CvsKeyFile *key)
+is_as_it_was_read(const CvsRelease *release, const CvsKeyFile *key, GBytes *before)
 {
     g_autoptr(CvsKeyFile) again = cvs_store_load(release->store, cvs_key_file_get_owner(key),
                                                  cvs_key_file_get_name(key), NULL);
-    g_autoptr(GBytes) before = cvs_key_file_serialise(key, NULL);
     g_autoptr(GBytes) now = again ? cvs_key_file_serialise(again, NULL) : NULL;
 
-    return before && now && g_bytes_equal(before, now);
+    return now && g_bytes_equal(before, now);
+}
+
+/* Those for states to come do not count: they are newer, and nothing shows that they will come. */
+static gboolean
+is_newest_of_those_that_came(const CvsKeyFile *key, guint opened)
+{
+    const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, opened);
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+
+    for (guint i = 0; i < genuine->len; i++) {
+        const CvsTpm2Slot *other =
+            cvs_key_file_get_tpm2_slot(key, g_array_index(genuine, guint, i));
+
+        if (!other->predicted && other->generation > slot->generation)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A slot for a state to come waits for it, whatever else opens. One for the state that is here has
+ * nothing to wait for. */
+static gboolean
+is_awaited(const CvsKeyFile *key, guint slot, const CvsTpm2Slot *opened)
+{
+    const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, slot);
+
+    return tpm2->predicted && cvs_key_file_slot_is_genuine(key, slot) &&
+           !cvs_slots_are_for_one_state(tpm2, opened);
+}
+
+static gboolean
+remove_superseded(CvsKeyFile *key, guint opened)
+{
+    const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, opened);
+    gboolean any = FALSE;
+
+    for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
+        if (i - 1 == opened || cvs_key_file_get_slot_kind(key, i - 1) != CVS_SLOT_TPM2 ||
+            is_awaited(key, i - 1, slot))
+            continue;
+        cvs_key_file_remove_slot(key, i - 1);
+        any = TRUE;
+    }
+    return any;
 }
 
 /* If the newest of the key's own slots has opened, all others for a TPM have no use any more: those
- * that it superseded, and those that somebody else put there. The key is read again under its lock:
- * somebody may have resealed it meanwhile, and then the older slots are not ours to judge.
+ * that it superseded, and those that somebody else put there; but those for states to come. The key
+ * is read again under its lock: somebody may have resealed it meanwhile, and then the older slots
+ * are not ours to judge.
  *
  * That it opened in a later boot than the one it was made in would say more, but nothing at hand
  * tells boots apart: the daemon does not see the kernel's boot id (ProcSubset=pid), and the TPM's
  * reset count would cost a command more for each release with more than one slot. */
 static void
-drop_superseded(const CvsRelease *release, CvsKeyFile *key, guint opened)
+drop_superseded(const CvsRelease *release, CvsKeyFile *key, GBytes *before, guint opened,
+                gboolean arrived)
 {
-    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
     g_autoptr(CvsKeyLock) lock = NULL;
 
-    if (g_array_index(genuine, guint, 0) != opened)
+    if (!is_newest_of_those_that_came(key, opened) || !(remove_superseded(key, opened) || arrived))
         return;
     lock = cvs_store_lock(release->store, cvs_key_file_get_owner(key), cvs_key_file_get_name(key),
                           FALSE, 0, NULL);
-    if (lock == NULL || !is_as_it_was_read(release, key))
-        return;
-    for (guint i = cvs_key_file_get_n_slots(key); i > 0; i--) {
-        if (i - 1 != opened && cvs_key_file_get_slot_kind(key, i - 1) == CVS_SLOT_TPM2)
-            cvs_key_file_remove_slot(key, i - 1);
-    }
-    (void)cvs_store_save(release->store, lock, key, TRUE, NULL);
+    if (lock && is_as_it_was_read(release, key, before))
+        (void)cvs_store_save(release->store, lock, key, TRUE, NULL);
 }
 
 /* The first error stands, with the reasons of the others added: the newest slot is the one that was
@@ -65,12 +105,25 @@ collect(GError **first, GError *next, gboolean final)
     g_error_free(next);
 }
 
+static gboolean
+has_predicted(const CvsKeyFile *key)
+{
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
+        const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, i);
+
+        if (slot && slot->predicted)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 CvsSecret *
 cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char *name,
                    const CvsSecret *pin, GError **error)
 {
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GArray) order = NULL;
+    g_autoptr(GBytes) before = NULL;
     g_autoptr(GError) refusal = NULL;
     g_auto(CvsAttested) attested = {.release = release};
 
@@ -80,11 +133,15 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
     if (key == NULL)
         return NULL;
     order = cvs_slot_order(key);
+    /* A key with one slot is the usual case, in which there is nothing to change. */
+    if (order->len > 1 || has_predicted(key))
+        before = cvs_key_file_serialise(key, NULL);
     for (guint i = 0; i < order->len; i++) {
         guint index = g_array_index(order, guint, i);
         const CvsTpm2Slot *slot = cvs_key_file_get_tpm2_slot(key, index);
         g_autoptr(CvsSecret) secret = NULL;
         GError *local = NULL;
+        gboolean predicted = slot->predicted;
         gboolean holds = cvs_conditions_check_slot(&attested, slot, &local);
         gboolean final = FALSE;
 
@@ -93,8 +150,9 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
         else if (cvs_slot_open(release, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
-            if (order->len > 1)
-                drop_superseded(release, key, index);
+            if (before)
+                drop_superseded(release, key, before, index,
+                                predicted && !cvs_key_file_get_tpm2_slot(key, index)->predicted);
             return g_steal_pointer(&secret);
         }
         /* What an attestation failed by is nothing to a slot that needs none. */

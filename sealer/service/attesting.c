@@ -15,8 +15,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What firmware, boot loader and system measure: all that software cannot reset. */
-#define PCRS 0xffffu
 /* MFD_NOEXEC_SEAL of linux/memfd.h, for which older headers have no name. */
 #define NOEXEC_SEAL 0x0008u
 
@@ -63,16 +61,32 @@ judge(const CvsOperation *op, const CvsProfile *profile, json_t *claims)
 }
 
 static gboolean
+parse_challenge(CvsOperation *op, GError **error)
+{
+    if (op->challenge_text == NULL)
+        return TRUE;
+    op->challenge = cvs_challenge_parse(cvs_secret_peek(op->challenge_text),
+                                        cvs_secret_size(op->challenge_text), error);
+    return op->challenge != NULL;
+}
+
+static gboolean
 begin_evidence(CvsOperation *op, GError **error)
 {
     CvsPcrSelection selection = {
         .bank = op->options.has_bank ? op->options.bank : CVS_SHA256,
-        .mask = op->options.pcrs != 0 ? op->options.pcrs : PCRS,
+        .mask = op->options.pcrs != 0 ? op->options.pcrs : CVS_ATTESTER_PCRS,
     };
 
-    if (op->making == NULL)
-        op->making = cvs_attester_begin_evidence(op->machine, op->nonce, op->options.user_data,
-                                                 &selection, error);
+    if (op->making)
+        return TRUE;
+    if (!parse_challenge(op, error))
+        return FALSE;
+    op->making =
+        cvs_attester_begin_evidence(op->machine, op->challenge ? op->challenge->nonce : op->nonce,
+                                    op->options.user_data, &selection, error);
+    if (op->making && op->challenge)
+        cvs_making_set_challenge(op->making, op->challenge);
     return op->making != NULL;
 }
 

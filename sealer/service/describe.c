@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/describe.h"
 #include "base/error.h"
+#include "release/slot.h"
 
 /* Without a format string to read for each of the many members of a long listing. */
 static void
@@ -77,6 +78,8 @@ add_conditions(GVariantBuilder *dict, const CvsTpm2Slot *slot)
         add(dict, "store-key", g_variant_new_boolean(TRUE));
     if (slot->factors & CVS_FACTOR_TEE_KEY)
         add(dict, "tee-key", g_variant_new_boolean(TRUE));
+    if (!cvs_slot_pcrs_bind_host(slot))
+        add(dict, "pcrs-bind-host", g_variant_new_boolean(FALSE));
 }
 
 static void

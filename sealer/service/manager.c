@@ -76,7 +76,8 @@ static const CvsMethod methods[] = {
     {
         .name = "Attest",
         .takes = CVS_TAKES_NONCE,
-        .options = CVS_OPTION_USER_DATA | CVS_OPTION_PROFILE | CVS_OPTION_PCRS | CVS_OPTION_BANK,
+        .options = CVS_OPTION_USER_DATA | CVS_OPTION_CHALLENGE | CVS_OPTION_PROFILE |
+                   CVS_OPTION_PCRS | CVS_OPTION_BANK,
         .audit_id = CVS_AUDIT_ATTESTED,
         .run = cvs_operation_attest,
     },

@@ -27,7 +27,9 @@ cvs_operation_clear(CvsOperation *op)
     g_clear_pointer(&op->pin, cvs_secret_unref);
     g_clear_pointer(&op->recovery_key, cvs_secret_unref);
     g_clear_pointer(&op->nonce, g_bytes_unref);
+    g_clear_pointer(&op->challenge_text, cvs_secret_unref);
     g_clear_pointer(&op->making, cvs_making_free);
+    g_clear_pointer(&op->challenge, cvs_challenge_free);
     g_clear_pointer(&op->reply, g_variant_unref);
     cvs_close_fd(&op->reply_fd);
     g_clear_pointer(&op->released, cvs_secret_unref);

@@ -31,8 +31,10 @@ typedef struct {
     CvsSecret *pin;
     CvsSecret *recovery_key;
     GBytes *nonce;
-    CvsPlace *place; /* borrowed */
+    CvsSecret *challenge_text; /* none, but it comes in as secrets do; NULL: there is none */
+    CvsPlace *place;           /* borrowed */
     /* from one try to the next, where an attestation is under way */
+    CvsChallenge *challenge; /* what that says */
     CvsMaking *making;
     gboolean renewed;
     /* out: one of them; the reply is a tuple with a reference (not floating) */

@@ -21,6 +21,7 @@ static const struct {
     {"rtmrs", "s", CVS_OPTION_RTMRS},
     {"require", "s", CVS_OPTION_REQUIRE},
     {"user-data", "ay", CVS_OPTION_USER_DATA},
+    {"challenge", "h", CVS_OPTION_CHALLENGE},
     {"replace", "b", CVS_OPTION_REPLACE},
     {"allow-unmeasured", "b", CVS_OPTION_ALLOW_UNMEASURED},
     {"pin", "h", CVS_OPTION_PIN},
@@ -39,8 +40,11 @@ static const struct {
 void
 cvs_options_init(CvsOptions *options)
 {
-    *options = (CvsOptions){
-        .limit = CVS_LISTING_MAX, .pin_fd = -1, .recovery_output_fd = -1, .recovery_key_fd = -1};
+    *options = (CvsOptions){.limit = CVS_LISTING_MAX,
+                            .pin_fd = -1,
+                            .recovery_output_fd = -1,
+                            .recovery_key_fd = -1,
+                            .challenge_fd = -1};
 }
 
 void
@@ -55,6 +59,7 @@ cvs_options_clear(CvsOptions *options)
     cvs_fds_bury(&options->pin_fd);
     cvs_fds_bury(&options->recovery_output_fd);
     cvs_fds_bury(&options->recovery_key_fd);
+    cvs_fds_bury(&options->challenge_fd);
 }
 
 static gboolean
@@ -147,6 +152,8 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
         return options->claims != NULL;
     case CVS_OPTION_USER_DATA:
         return set_user_data(value, options, error);
+    case CVS_OPTION_CHALLENGE:
+        return take_fd(value, fds, "challenge", &options->challenge_fd, error);
     case CVS_OPTION_REPLACE:
         options->replace = g_variant_get_boolean(value);
         return TRUE;

@@ -31,6 +31,7 @@ typedef enum {
     CVS_OPTION_USER_DATA = 1 << 17,
     CVS_OPTION_DERIVED_KEY = 1 << 18,
     CVS_OPTION_THIS_BOOT = 1 << 19,
+    CVS_OPTION_CHALLENGE = 1 << 20,
 } CvsOptionKey;
 
 typedef struct {
@@ -55,6 +56,7 @@ typedef struct {
     int pin_fd;       /* -1: none, as with those below */
     int recovery_output_fd;
     int recovery_key_fd;
+    int challenge_fd;
 } CvsOptions;
 
 void cvs_options_init(CvsOptions *options);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "service/request.h"
-#include "attest/evidence-bundle.h"
+#include "attest/challenge.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "service/attesting.h"
@@ -299,6 +299,9 @@ read_secrets(Request *request)
     else if (op->options.recovery_key_fd >= 0)
         read_one(request, &op->options.recovery_key_fd, "recovery key", RECOVERY_TEXT_MAX,
                  &op->recovery_key);
+    else if (op->options.challenge_fd >= 0)
+        read_one(request, &op->options.challenge_fd, "challenge", CVS_CHALLENGE_SIZE_MAX,
+                 &op->challenge_text);
     else
         work(request);
 }
@@ -422,13 +425,28 @@ take_nonce(Request *request, GVariant *value, GError **error)
 {
     gsize size = g_variant_get_size(value);
 
-    if (size == 0 || size > CVS_BUNDLE_NONCE_MAX) {
+    if (size > CVS_BUNDLE_NONCE_MAX) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
                     "a nonce has 1 to %d bytes, not %zu", CVS_BUNDLE_NONCE_MAX, size);
         return FALSE;
     }
     request->op.nonce = g_variant_get_data_as_bytes(value);
     return TRUE;
+}
+
+/* One of the two, since the evidence is made for one nonce. */
+static gboolean
+check_nonce(const Request *request, GError **error)
+{
+    gboolean has_challenge = request->op.options.challenge_fd >= 0;
+
+    if (request->op.nonce == NULL || (g_bytes_get_size(request->op.nonce) > 0) != has_challenge)
+        return TRUE;
+    g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
+                        has_challenge ? "a challenge brings its own nonce: the one that is given "
+                                        "with it has to be empty"
+                                      : "the nonce is empty");
+    return FALSE;
 }
 
 /* GDBus has already held the arguments against the interface's types. */
@@ -459,7 +477,8 @@ take_arguments(Request *request, GVariant *arguments, CvsFds *fds, GError **erro
             return FALSE;
     }
     options = g_variant_get_child_value(arguments, next);
-    return cvs_options_parse(options, request->method->options, fds, &request->op.options, error);
+    return cvs_options_parse(options, request->method->options, fds, &request->op.options, error) &&
+           check_nonce(request, error);
 }
 
 void

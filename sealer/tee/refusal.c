@@ -86,8 +86,8 @@ cvs_refusal_end(GError *refusal, const char *what, GError **error)
     if (reasons->len == 1)
         refusal->message = g_strdup_printf("%s is refused: %s", what, first->detail);
     else
-        refusal->message = g_strdup_printf("%s is refused: %s (and %u more reasons)", what,
-                                           first->detail, reasons->len - 1);
+        refusal->message = g_strdup_printf("%s is refused: %s (and %u more)", what, first->detail,
+                                           reasons->len - 1);
     g_propagate_error(error, refusal);
     return FALSE;
 }

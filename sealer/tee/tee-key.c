@@ -92,12 +92,16 @@ make_check(const CvsSecret *key, guint8 ret_check[static CVS_TEE_KEY_CHECK_SIZE]
     memcpy(ret_check, mac, CVS_TEE_KEY_CHECK_SIZE);
 }
 
-/* Whoever has the turn is most likely an attestation. */
+/* Whoever has the turn is most likely an attestation; a device that is not there is no key. */
 static void
-explain_busy(GError *error)
+add_cause(GError *error)
 {
     if (g_error_matches(error, CVS_ERROR, CVS_ERROR_BUSY))
         cvs_error_add_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "%s",
+                             error->message);
+    else if (g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED) &&
+             cvs_error_get_reasons(error)->len == 0)
+        cvs_error_add_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL, "%s",
                              error->message);
 }
 
@@ -115,7 +119,7 @@ cvs_tee_key_new(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *ret_par
     if (deriver->describe(source, timeout_ms, &params, &local))
         key = deriver->derive(source, &params, timeout_ms, &local);
     if (key == NULL) {
-        explain_busy(local);
+        add_cause(local);
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }
@@ -135,7 +139,7 @@ cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint ti
     GError *refusal = NULL;
 
     if (key == NULL) {
-        explain_busy(local);
+        add_cause(local);
         g_propagate_error(error, g_steal_pointer(&local));
         return NULL;
     }

@@ -335,7 +335,7 @@ end(GError *refusal, GError **error)
     if (reasons->len == 1)
         refusal->message = g_strdup_printf("the TPM's quote is refused: %s", first->detail);
     else
-        refusal->message = g_strdup_printf("the TPM's quote is refused: %s (and %u more reasons)",
+        refusal->message = g_strdup_printf("the TPM's quote is refused: %s (and %u more)",
                                            first->detail, reasons->len - 1);
     g_propagate_error(error, refusal);
     return FALSE;

@@ -71,6 +71,16 @@ explain_failed_start(CvsTpm *tpm, GError *failed, GError **error)
         g_propagate_error(error, g_steal_pointer(&start_error));
 }
 
+static gboolean
+set_encrypt(CvsTpm *tpm, gboolean encrypt, GError **error)
+{
+    TSS2_RC rc =
+        Esys_TRSess_SetAttributes(tpm->esys, tpm->sessions[CVS_SESSION_POLICY].tr,
+                                  encrypt ? TPMA_SESSION_ENCRYPT : 0, TPMA_SESSION_ENCRYPT);
+
+    return rc == TSS2_RC_SUCCESS || cvs_tpm_fail(tpm, rc, "preparing a session", error);
+}
+
 ESYS_TR
 cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **error)
 {
@@ -87,6 +97,10 @@ cvs_session_open(CvsTpm *tpm, CvsSessionKind kind, gboolean make_srk, GError **e
             explain_failed_start(tpm, local, error);
         return ESYS_TR_NONE;
     }
+    /* It did not encrypt for a PIN; the TPM takes no session that is there for nothing. */
+    if (tpm->sessions[kind].with_pin && !set_encrypt(tpm, TRUE, error))
+        return ESYS_TR_NONE;
+    tpm->sessions[kind].with_pin = FALSE;
     if (!tpm->srk_checked && !cvs_session_prove(tpm, kind, &local)) {
         /* The key is the pinned one, and whoever answers does not have its private part. */
         if (tpm->pinned_srk != NULL && cvs_tpm_lacks_key(tpm)) {
@@ -119,16 +133,6 @@ cvs_session_prove(CvsTpm *tpm, CvsSessionKind kind, GError **error)
         return FALSE;
     tpm->sessions[kind].proven = TRUE;
     return TRUE;
-}
-
-static gboolean
-set_encrypt(CvsTpm *tpm, gboolean encrypt, GError **error)
-{
-    TSS2_RC rc =
-        Esys_TRSess_SetAttributes(tpm->esys, tpm->sessions[CVS_SESSION_POLICY].tr,
-                                  encrypt ? TPMA_SESSION_ENCRYPT : 0, TPMA_SESSION_ENCRYPT);
-
-    return rc == TSS2_RC_SUCCESS || cvs_tpm_fail(tpm, rc, "preparing a session", error);
 }
 
 ESYS_TR

@@ -465,20 +465,15 @@ has_room(const CvsKeyFile *key, GError **error)
     return FALSE;
 }
 
-gboolean
-cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
-                      GError **error)
+/* A slot of the open key as a recipient of its file, and as what will be read of it. */
+static gboolean
+wrap_tpm2(const CvsKeyFile *key, const CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
+          CvsJweRecipient **ret_recipient, CvsTpm2Slot **ret_copy, GError **error)
 {
-    g_autoptr(GBytes) json = NULL;
+    g_autoptr(GBytes) json = cvs_tpm2_slot_format(slot, error);
     g_autoptr(CvsTpm2Slot) copy = NULL;
     g_autoptr(CvsSecret) kek = NULL;
-    CvsJweRecipient *recipient = NULL;
 
-    g_return_val_if_fail(key->cek != NULL, FALSE);
-
-    if (!has_room(key, error))
-        return FALSE;
-    json = cvs_tpm2_slot_format(slot, error);
     if (json == NULL)
         return FALSE;
     /* What the reader would refuse later is refused now, while there is something to do about it.
@@ -489,12 +484,69 @@ cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_s
     kek = derive(key, copy, json, tpm_secret, error);
     if (kek == NULL)
         return FALSE;
-    recipient = cvs_jwe_wrap(key->jwe, json, kek, key->cek, error);
-    if (recipient == NULL)
+    *ret_recipient = cvs_jwe_wrap(key->jwe, json, kek, key->cek, error);
+    if (*ret_recipient == NULL)
+        return FALSE;
+    *ret_copy = g_steal_pointer(&copy);
+    return TRUE;
+}
+
+gboolean
+cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
+                      GError **error)
+{
+    CvsJweRecipient *recipient = NULL;
+    CvsTpm2Slot *copy = NULL;
+
+    g_return_val_if_fail(key->cek != NULL, FALSE);
+
+    if (!has_room(key, error) || !wrap_tpm2(key, slot, tpm_secret, &recipient, &copy, error))
         return FALSE;
     g_ptr_array_add(key->jwe->recipients, recipient);
-    g_ptr_array_add(key->tpm2, g_steal_pointer(&copy));
+    g_ptr_array_add(key->tpm2, copy);
     cvs_tpm2_slot_clear(slot);
+    return TRUE;
+}
+
+static gboolean
+unwraps(const CvsKeyFile *key, const CvsTpm2Slot *slot, const CvsJweRecipient *recipient,
+        const CvsSecret *tpm_secret, GError **error)
+{
+    g_autoptr(CvsSecret) kek = derive(key, slot, recipient->slot, tpm_secret, error);
+    g_autoptr(CvsSecret) cek = kek ? cvs_jwe_unwrap(key->jwe, recipient, kek) : NULL;
+
+    if (kek == NULL || (cek && cvs_secret_equal(cek, key->cek)))
+        return kek != NULL;
+    g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED,
+                "the slot of the key \"%s\" does not open any more when it is written anew",
+                key->name);
+    return FALSE;
+}
+
+gboolean
+cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, guint32 generation,
+                         const CvsSecret *tpm_secret, GError **error)
+{
+    CvsJweRecipient *recipient = NULL;
+    CvsTpm2Slot *copy = NULL;
+    CvsTpm2Slot changed;
+
+    g_return_val_if_fail(key->cek != NULL && cvs_key_file_get_tpm2_slot(key, slot) != NULL, FALSE);
+
+    changed = *cvs_key_file_get_tpm2_slot(key, slot);
+    changed.predicted = FALSE;
+    changed.generation = generation;
+    if (!wrap_tpm2(key, &changed, tpm_secret, &recipient, &copy, error))
+        return FALSE;
+    /* It takes the place of one that opens. */
+    if (!unwraps(key, copy, recipient, tpm_secret, error)) {
+        cvs_jwe_recipient_free(recipient);
+        cvs_tpm2_slot_free(copy);
+        return FALSE;
+    }
+    cvs_key_file_remove_slot(key, slot);
+    g_ptr_array_insert(key->jwe->recipients, (gint)slot, recipient);
+    g_ptr_array_insert(key->tpm2, (gint)slot, copy);
     return TRUE;
 }
 

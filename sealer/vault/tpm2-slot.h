@@ -14,7 +14,8 @@
  *   "conditions"                 the key's own conditions (vault/slot-conditions.h); {}: none
  *   "tee_key"                    how the TEE derives its key (tee/tee-key.h); there if and only if
  *                                that is a factor
- *   "predicted"                  true: for a state that was to come when the slot was made
+ *   "predicted"                  true: for a state that was to come when the slot was made, and has
+ *                                not opened the key since
  *   "state"                      base64url: SHA-256 of the state record beside the key
  *
  * Reading refuses what this list does not have: a condition that is not understood must not count
@@ -46,7 +47,7 @@ typedef struct {
     CvsSealedObject object;
     CvsPolicy *policy;
     CvsFactors factors;
-    guint32 generation;      /* 1 at sealing, one more with a reseal (but see release/reseal.c) */
+    guint32 generation; /* 1 at sealing; one more with a reseal, and when a predicted one opens */
     CvsTeeKeyParams tee_key; /* if it is among the factors */
     char *profile;           /* the profile's name */
     CvsSlotConditions conditions;

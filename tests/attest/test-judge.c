@@ -188,6 +188,7 @@ test_mixed(gconstpointer data)
     g_autoptr(json_t) claims = NULL;
     const char *lines = machine->lines ? machine->lines : ALL;
     g_autofree char *good = NULL;
+    const json_t *binds = NULL;
     guint n = 0;
 
     if (!attest_bed_init(&bed, machine->type, machine->machine))
@@ -199,6 +200,13 @@ test_mixed(gconstpointer data)
     good = judge(&bed, one, lines, &claims);
     g_assert_cmpstr(good, ==, "");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, machine->kind);
+    binds = json_object_get(claims, "vtpm.pcrs_bind_host");
+    if (g_str_equal(machine->kind, "none"))
+        g_assert_null(binds);
+    else if (g_str_equal(machine->kind, "host"))
+        g_assert_true(json_is_false(binds));
+    else
+        g_assert_true(json_is_true(binds));
     attest_bed_change_tpm(&bed, 1);
     two = evidence_of(&bed, "two");
 
@@ -292,6 +300,7 @@ test_guest_without_svsm(void)
     usual = judge(&bed, bundle, "", &claims);
     g_assert_cmpstr(usual, ==, "SvsmUnlisted");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "svsm-unlisted");
+    g_assert_true(json_is_false(json_object_get(claims, "vtpm.pcrs_bind_host")));
     ones = g_strnfill(96, '1');
     {
         g_autofree char *lines = g_strdup_printf("Measurements=%s", ones);
@@ -318,6 +327,7 @@ test_guest_under_svsm(void)
     found = judge(&bed, bundle, "Measurements=%M", &claims);
     g_assert_cmpstr(found, ==, "ManifestVmpl VtpmKindRefused");
     g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "host");
+    g_assert_true(json_is_false(json_object_get(claims, "vtpm.pcrs_bind_host")));
 }
 
 /* A good report that was made for something else: the quote refers to it, but not it to the quote.

@@ -4,14 +4,15 @@
  * an SVSM. */
 
 #include "attest/attest-bed.h"
+#include "program.h"
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct {
     AttestBed bed;
-    char *config, *roots, *listed, *asserted, *out;
+    char *config, *direct, *roots, *listed, *asserted, *out;
 } World;
 
 static char *
@@ -27,7 +28,7 @@ static gboolean
 world_init_with(World *world, const char *switches)
 {
     const CvsTeePaths *paths = NULL;
-    g_autofree char *config = NULL, *listed = NULL, *asserted = NULL;
+    g_autofree char *config = NULL, *direct = NULL, *listed = NULL, *asserted = NULL;
 
     if (!attest_bed_init(&world->bed, TEE_SIM_SNP, switches))
         return FALSE;
@@ -43,6 +44,9 @@ world_init_with(World *world, const char *switches)
     world->listed = write_file(world, "listed.policy", listed);
     world->asserted = write_file(world, "asserted.policy", asserted);
     world->roots = g_build_filename(world->bed.tee.state, "roots", NULL);
+    direct = g_strdup_printf("%sTestRoots=%s\nCollateralPath=%s\n", config, world->roots,
+                             world->bed.store);
+    world->direct = write_file(world, "direct.conf", direct);
     world->out = g_build_filename(world->bed.tee.dir, "evidence.json", NULL);
     return TRUE;
 }
@@ -60,6 +64,7 @@ world_clear(World *world)
         return;
     attest_bed_clear(&world->bed);
     g_free(world->config);
+    g_free(world->direct);
     g_free(world->roots);
     g_free(world->listed);
     g_free(world->asserted);
@@ -71,29 +76,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(World, world_clear)
 static char *
 run(int code, const char *first, ...)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autofree char *program =
-        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
-    g_autoptr(GSubprocess) process = NULL;
-    g_autoptr(GError) error = NULL;
+    const char *const before[] = {NULL};
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
-    va_list args;
+    va_list list;
+    int got = 0;
 
-    g_ptr_array_add(argv, program);
-    va_start(args, first);
-    for (const char *word = first; word; word = va_arg(args, const char *))
-        g_ptr_array_add(argv, (gpointer)word);
-    va_end(args);
-    g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_communicate_utf8(process, NULL, NULL, &out, &err, &error));
-    g_assert_true(g_subprocess_get_if_exited(process));
-    if (g_subprocess_get_exit_status(process) != code)
-        g_error("ends with %d: %s%s", g_subprocess_get_exit_status(process), out, err);
+    va_start(list, first);
+    got = program_run_list(&out, &err, before, first, list);
+    va_end(list);
+    if (got != code)
+        g_error("ends with %d: %s%s", got, out, err);
     return *out ? g_steal_pointer(&out) : g_steal_pointer(&err);
 }
 
@@ -116,10 +109,9 @@ test_whole(void)
     if (!world_init(&world))
         return;
     tcti = test_tpm_port(world.bed.tpm, "program");
-#define ATTEST "attest", "--config", world.config, "--tcti", tcti, "--roots", world.roots, "--store"
+#define ATTEST "attest", "--direct", "--config", world.direct, "--tcti", tcti
 #define VERIFY "verify", world.out, "--roots", world.roots, "--store", world.bed.store
-    g_free(run(0, ATTEST, world.bed.store, "--nonce", "6f6e65", "--user-data", "cafe", "--out",
-               world.out, NULL));
+    g_free(run(0, ATTEST, "--nonce", "6f6e65", "--user-data", "cafe", "--out", world.out, NULL));
     verdict = run(0, VERIFY, "--nonce", "6f6e65", "--policy", world.asserted, "--json", NULL);
     json = json_loads(verdict, JSON_REJECT_DUPLICATES, NULL);
     g_assert_nonnull(json);
@@ -142,7 +134,7 @@ test_whole(void)
     assert_says(run(3, VERIFY, "--policy", world.asserted, "--at", "2001-01-01T00:00:00Z", NULL),
                 "CertNotYetValid");
     /* It is not written over. */
-    assert_says(run(2, ATTEST, world.bed.store, "--out", world.out, NULL), "is there already");
+    assert_says(run(2, ATTEST, "--out", world.out, NULL), "is there already");
     g_assert_cmpuint(tee_sim_requests(world.bed.tee.sim), ==, 1);
 }
 
@@ -170,7 +162,7 @@ test_challenge(void)
     challenge = g_build_filename(world.bed.tee.dir, "challenge", NULL);
     kept = g_strconcat(challenge, ".answer", NULL);
     answered = g_build_filename(world.bed.tee.dir, "answered.json", NULL);
-    g_free(run(0, ATTEST, world.bed.store, "--out", world.out, NULL));
+    g_free(run(0, ATTEST, "--out", world.out, NULL));
     assert_says(run(3, VERIFY, "--policy", world.listed, NULL), "AkUnproven");
 
     /* Not for evidence that is refused for anything else. */
@@ -186,8 +178,8 @@ test_challenge(void)
     assert_says(run(2, VERIFY, "--policy", world.listed, "--make-challenge", challenge, NULL),
                 "is there already");
 
-    g_free(run(0, ATTEST, world.bed.store, "--challenge", challenge, "--user-data", "cafe", "--out",
-               answered, NULL));
+    g_free(
+        run(0, ATTEST, "--challenge", challenge, "--user-data", "cafe", "--out", answered, NULL));
 #define ANSWERED "verify", answered, "--roots", world.roots, "--store", world.bed.store
     /* Without what was kept the answer is worth nothing. */
     assert_says(run(3, ANSWERED, "--policy", world.listed, NULL), "AkUnproven");
@@ -211,8 +203,7 @@ test_challenge(void)
     copied = write_file(&world, "copy.answer", copy);
     attest_bed_change_tpm(&world.bed, 1);
     g_assert_cmpint(g_unlink(answered), ==, 0);
-    assert_says(run(3, ATTEST, world.bed.store, "--challenge", challenge, "--out", answered, NULL),
-                "another TPM");
+    assert_says(run(3, ATTEST, "--challenge", challenge, "--out", answered, NULL), "another TPM");
     assert_no_file(answered);
 }
 
@@ -350,7 +341,7 @@ test_policy(void)
 static void
 test_usage(void)
 {
-    g_autofree char *path = NULL;
+    g_autofree char *path = NULL, *long_challenge = NULL, *filling = NULL;
     g_autofree char *dir = g_dir_make_tmp("cvs-attest-XXXXXX", NULL);
 
     path = g_build_filename(dir, "bad.json", NULL);
@@ -364,6 +355,11 @@ test_usage(void)
     assert_says(run(2, "attest", "--user-data", "x", NULL), "--user-data");
     assert_says(run(2, "attest", "--nonce", "00", "--challenge", path, NULL), "--nonce");
     assert_says(run(5, "attest", "--challenge", path, NULL), "type");
+    assert_says(run(2, "attest", "--tcti", "none", NULL), "--direct");
+    filling = g_strnfill(CVS_CHALLENGE_SIZE_MAX + 1, ' ');
+    long_challenge = g_build_filename(dir, "long.json", NULL);
+    g_assert_true(g_file_set_contents(long_challenge, filling, -1, NULL));
+    assert_says(run(5, "attest", "--challenge", long_challenge, NULL), long_challenge);
     assert_says(run(5, "verify", path, "--challenge-answer", path, NULL), "type");
     assert_says(run(2, "verify", path, "--make-challenge", "x", "--challenge-answer", "y", NULL),
                 "one challenge");
@@ -374,6 +370,8 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    /* No test roots are taken that a group could have written. */
+    (void)umask(022);
     g_test_add_func("/ctl/attest/whole", test_whole);
     g_test_add_func("/ctl/attest/challenge", test_challenge);
     g_test_add_func("/ctl/policy/pin", test_pin);

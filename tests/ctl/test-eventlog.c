@@ -5,9 +5,9 @@
 
 #include "base/json.h"
 #include "captures.h"
+#include "program.h"
 #include "tee/eventlog.h"
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,19 +30,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Result, result_free)
 static Result *
 run(const char *path, gboolean json)
 {
-    g_autofree char *program =
-        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer", "ctl", "cvmseal", NULL);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GSubprocess) process =
-        g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error,
-                         program, "eventlog", path, json ? "--json" : NULL, NULL);
+    const char *const words[] = {"eventlog", path, json ? "--json" : NULL, NULL};
     Result *result = g_new0(Result, 1);
 
-    g_assert_no_error(error);
-    g_subprocess_communicate_utf8(process, NULL, NULL, &result->out, NULL, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_get_if_exited(process));
-    result->code = g_subprocess_get_exit_status(process);
+    result->code = program_run(&result->out, NULL, words);
     result->json = json_loads(result->out, JSON_REJECT_DUPLICATES, NULL);
     return result;
 }

@@ -4,11 +4,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "program.h"
 #include "sim/test-tpm.h"
 #include "tee/boot-logs.h"
 #include "tee/tee-bed.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 typedef struct {
@@ -47,35 +47,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(World, world_clear)
 static int
 measure(const World *world, char **ret_text, const char *first, ...)
 {
-    g_autofree char *program =
-        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autoptr(GSubprocess) process = NULL;
-    g_autoptr(GError) error = NULL;
+    const char *const before[] = {"measure", "--config", world->config, NULL};
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
-    int status = 0;
-    va_list args;
+    va_list list;
+    int code = 0;
 
-    g_ptr_array_add(argv, program);
-    g_ptr_array_add(argv, (gpointer) "measure");
-    g_ptr_array_add(argv, (gpointer) "--config");
-    g_ptr_array_add(argv, world->config);
-    va_start(args, first);
-    for (const char *word = first; word; word = va_arg(args, const char *))
-        g_ptr_array_add(argv, (gpointer)word);
-    va_end(args);
-    g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_communicate_utf8(process, NULL, NULL, &out, &err, &error));
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_get_if_exited(process));
-    status = g_subprocess_get_exit_status(process);
-    *ret_text = status == 0 ? g_steal_pointer(&out) : g_steal_pointer(&err);
-    return status;
+    va_start(list, first);
+    code = program_run_list(&out, &err, before, first, list);
+    va_end(list);
+    *ret_text = code == 0 ? g_steal_pointer(&out) : g_steal_pointer(&err);
+    return code;
 }
 
 static void

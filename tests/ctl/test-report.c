@@ -6,11 +6,11 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "ctl/new-folder.h"
+#include "program.h"
 #include "sim/test-tpm.h"
 #include "tee/tee-bed.h"
 #include "tee/answer.h"
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,36 +59,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Bed, bed_clear)
 static int
 run(const Bed *bed, char **ret_out, char **ret_err, const char *first, ...)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autofree char *program =
-        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
-    g_autoptr(GSubprocess) process = NULL;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *out = NULL;
-    g_autofree char *err = NULL;
-    va_list args;
+    const char *const before[] = {"report", "--config", bed->config, NULL};
+    va_list list;
+    int code = 0;
 
-    g_ptr_array_add(argv, program);
-    g_ptr_array_add(argv, (gpointer) "report");
-    g_ptr_array_add(argv, (gpointer) "--config");
-    g_ptr_array_add(argv, bed->config);
-    va_start(args, first);
-    for (const char *word = first; word; word = va_arg(args, const char *))
-        g_ptr_array_add(argv, (gpointer)word);
-    va_end(args);
-    g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_communicate_utf8(process, NULL, NULL, &out, &err, &error));
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_get_if_exited(process));
-    if (ret_out)
-        *ret_out = g_steal_pointer(&out);
-    if (ret_err)
-        *ret_err = g_steal_pointer(&err);
-    return g_subprocess_get_exit_status(process);
+    va_start(list, first);
+    code = program_run_list(ret_out, ret_err, before, first, list);
+    va_end(list);
+    return code;
 }
 
 static GBytes *

@@ -8,8 +8,8 @@
 #include "base/hex.h"
 #include "captures.h"
 #include "policy/verdict.h"
+#include "program.h"
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,24 +44,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Result, result_free)
 static Result *
 run_words(const char *const *words)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GSubprocess) process = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
     Result *result = g_new0(Result, 1);
 
-    g_ptr_array_add(argv,
-                    g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer", "ctl", "cvmseal", NULL));
     for (; *words; words++)
-        g_ptr_array_add(argv, **words == ':' ? captures_path(*words + 1) : g_strdup(*words));
-    g_ptr_array_add(argv, NULL);
-    process =
-        g_subprocess_newv((const char *const *)argv->pdata,
-                          G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
-    g_assert_no_error(error);
-    g_subprocess_communicate_utf8(process, NULL, NULL, &result->out, &result->err, &error);
-    g_assert_no_error(error);
-    g_assert_true(g_subprocess_get_if_exited(process));
-    result->code = g_subprocess_get_exit_status(process);
+        g_ptr_array_add(list, **words == ':' ? captures_path(*words + 1) : g_strdup(*words));
+    g_ptr_array_add(list, NULL);
+    result->code = program_run(&result->out, &result->err, (const char *const *)list->pdata);
     result->json = json_loads(result->out, JSON_REJECT_DUPLICATES, NULL);
     return result;
 }
@@ -980,6 +969,23 @@ test_too_long(void)
     expect_code(5, says, "verify %s", path);
 }
 
+/* TCB info of a version to come, which cannot be read. */
+static void
+test_unknown_version(void)
+{
+    g_autoptr(Folder) folder = folder_new();
+    g_autofree char *signature = g_strnfill(128, '0');
+    g_autofree char *text = g_strdup_printf(
+        "{\"tcbInfo\":{\"id\":\"TDX\",\"version\":4},\"signature\":\"%s\"}", signature);
+    g_autofree char *path = folder_write(folder, "tcb.json", text, (gssize)strlen(text));
+
+    expect_code(5, "version 4", "collateral import %s --store %s", path, folder->dir);
+    expect_code(5, "\"NotSupported\"", "collateral import %s --store %s --json", path, folder->dir);
+    if (captures_there())
+        expect_code(5, "version 4",
+                    "verify-report :snp/reports/milan-v3.report.bin --collateral %s", path);
+}
+
 /* What is read in a terminal is told from what is read by programs. */
 static void
 test_text(void)
@@ -1095,6 +1101,7 @@ main(int argc, char **argv)
     g_test_add_func("/ctl/verify-report/cut", test_cut);
     g_test_add_func("/ctl/verify-report/store", test_store);
     g_test_add_func("/ctl/verify-report/too-long", test_too_long);
+    g_test_add_func("/ctl/verify-report/unknown-version", test_unknown_version);
     g_test_add_func("/ctl/verify-report/text", test_text);
     g_test_add_func("/ctl/verify-report/flip", test_flip);
     return g_test_run();

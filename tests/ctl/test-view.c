@@ -194,6 +194,75 @@ test_test_roots(void)
 }
 
 static void
+assert_status(const CvsStatusInfo *info, const char *says)
+{
+    const CvsView view = {&plain, 0, NULL};
+    g_autofree char *text = cvs_view_status(&view, info);
+
+    if (strstr(text, says) == NULL)
+        g_error("%s does not say %s", text, says);
+}
+
+static void
+test_attestation(void)
+{
+    const CvsView view = {&plain, 0, NULL};
+    g_autoptr(CvsStatusInfo) info = cvs_status_info_new();
+    g_autofree char *bound = NULL;
+
+    assert_status(info, "  Attested    not asked: ");
+    set_text(&info->attestation, "none");
+    assert_status(info, "  Attested    not yet: it is made");
+    set_text(&info->attestation, "under-way");
+    assert_status(info, "  Attested    not yet: TEE or host");
+    set_text(&info->attestation, "failed");
+    (void)json_array_append_new(info->attestation_reasons,
+                                parse("{\"code\":\"A\",\"detail\":\"bad\",\"seen\":\"1\\u001b\","
+                                      "\"wanted\":\"2\"}"));
+    (void)json_array_append_new(
+        info->attestation_reasons,
+        parse("{\"code\":\"B\",\"detail\":\"worse\",\"seen\":\"\",\"wanted\":\"\"}"));
+    assert_status(info, "  Attested    no\n    ✗ bad\n");
+    assert_status(info, "is      1\\x1b\n");
+    assert_status(info, "    ✗ worse\n");
+    (void)json_array_clear(info->attestation_reasons);
+    set_text(&info->attestation, "attested");
+    set_text(&info->tee_type, "snp");
+    set_text(&info->vtpm_kind, "svsm");
+    (void)json_object_set_new(info->registers, "rtmr0", json_string("00ff"));
+    assert_status(info, "  Attested    yes\n  TEE         snp\n  vTPM        svsm\n"
+                        "  rtmr0       00ff\n");
+    bound = cvs_view_status(&view, info);
+    g_assert_null(strstr(bound, "PCRs do not bind the host"));
+    set_text(&info->vtpm_kind, "host");
+    assert_status(info, "  vTPM        host\n              PCRs do not bind the host: ");
+    set_text(&info->attestation, "of another version");
+    assert_status(info, "  Attested    of another version\n");
+}
+
+/* Said of the slot to which it applies, and of the key. */
+static void
+test_hosts_pcrs(void)
+{
+    g_autoptr(GTimeZone) zone = g_time_zone_new_utc();
+    const CvsView view = {&plain, NOW, zone};
+    g_autoptr(CvsKeyInfo) info = make_key("db", "7", "sha256", FALSE);
+    g_autofree char *without = cvs_view_key(&view, info);
+    g_autofree char *with = NULL, *explained = NULL;
+    g_autoptr(json_t) json =
+        parse("{\"name\":\"db\",\"opens\":true,\"slots\":[{\"slot\":0,\"kind\":\"tpm2\","
+              "\"profile\":\"default\",\"pcrs\":\"7\",\"bank\":\"sha256\",\"reasons\":[],"
+              "\"generation\":1,\"matches\":true,\"pcrs_bind_host\":false}]}");
+
+    info->pcrs_bind_host = FALSE;
+    with = cvs_view_key(&view, info);
+    explained = cvs_view_explanation(&view, json, "", NULL);
+    g_assert_null(strstr(without, "PCRs do not bind the host"));
+    g_assert_nonnull(strstr(with, "PCRs do not bind the host"));
+    g_assert_nonnull(strstr(explained, "PCRs do not bind the host"));
+}
+
+static void
 test_report(void)
 {
     CvsCli cli = {.err = {.utf8 = TRUE}, .key = (char *)"db", .verb = "unseal"};
@@ -250,6 +319,8 @@ main(int argc, char **argv)
     g_test_add_func("/view/explanation", test_explanation);
     g_test_add_func("/view/odd-explanation", test_odd_explanation);
     g_test_add_func("/view/test-roots", test_test_roots);
+    g_test_add_func("/view/attestation", test_attestation);
+    g_test_add_func("/view/hosts-pcrs", test_hosts_pcrs);
     g_test_add_func("/report/text-and-json", test_report);
     g_test_add_func("/report/remedy", test_remedy);
     return g_test_run();

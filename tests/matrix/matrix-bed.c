@@ -5,10 +5,12 @@
 #include "tpm/attesting.h"
 
 #include <glib/gstdio.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define AZURE_AK                                                                                   \
     "tpm2_createprimary -C e -G rsa2048:rsassa-sha256:null -g sha256 -a "                          \
@@ -58,15 +60,25 @@ matrix_set_profile(Matrix *matrix, const char *text)
     g_assert_true(g_file_set_contents(path, filled, -1, NULL));
 }
 
+static void
+become(gpointer data)
+{
+    const uid_t *uid = data;
+
+    if (uid && (setgroups(0, NULL) < 0 || setgid(*uid) < 0 || setuid(*uid) < 0))
+        _exit(126);
+}
+
+/* uid NULL: root. */
 static char *
-run_words(const Matrix *matrix, const GPtrArray *words, int *ret_code)
+run_words(const Matrix *matrix, uid_t *uid, const GPtrArray *words, int *ret_code)
 {
     g_autofree char *out = NULL;
     g_autofree char *err = NULL;
     g_autoptr(GError) error = NULL;
     int status = 0;
 
-    g_spawn_sync(matrix->dir, (char **)words->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out,
+    g_spawn_sync(matrix->dir, (char **)words->pdata, NULL, G_SPAWN_SEARCH_PATH, become, uid, &out,
                  &err, &status, &error);
     g_assert_no_error(error);
     g_assert_true(WIFEXITED(status));
@@ -74,30 +86,50 @@ run_words(const Matrix *matrix, const GPtrArray *words, int *ret_code)
     return g_strconcat(out, err, NULL);
 }
 
+static char *
+run_line(const Matrix *matrix, uid_t *uid, int code, const char *line)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autofree char *program =
+        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
+    g_auto(GStrv) parts = g_strsplit(line, " ", -1);
+    char *text = NULL;
+    int got = 0;
+
+    g_ptr_array_add(words, program);
+    for (guint i = 0; parts[i]; i++)
+        g_ptr_array_add(words, parts[i]);
+    g_ptr_array_add(words, NULL);
+    text = run_words(matrix, uid, words, &got);
+    if (got != code)
+        g_error("cvmseal %s ends with %d: %s", line, got, text);
+    return text;
+}
+
 char *
 matrix_run(Matrix *matrix, int code, const char *format, ...)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
     g_autofree char *line = NULL;
-    g_autofree char *program =
-        g_build_filename(g_getenv("CVS_BUILD_ROOT"), "sealer/ctl/cvmseal", NULL);
-    g_auto(GStrv) parts = NULL;
-    char *text = NULL;
-    int got = 0;
     va_list args;
 
     va_start(args, format);
     line = g_strdup_vprintf(format, args);
     va_end(args);
-    parts = g_strsplit(line, " ", -1);
-    g_ptr_array_add(words, program);
-    for (guint i = 0; parts[i]; i++)
-        g_ptr_array_add(words, parts[i]);
-    g_ptr_array_add(words, NULL);
-    text = run_words(matrix, words, &got);
-    if (got != code)
-        g_error("cvmseal %s ends with %d: %s", line, got, text);
-    return text;
+    return run_line(matrix, NULL, code, line);
+}
+
+char *
+matrix_run_as(Matrix *matrix, uid_t uid, int code, const char *format, ...)
+{
+    g_autofree char *words = NULL;
+    g_autofree char *line = NULL;
+    va_list args;
+
+    va_start(args, format);
+    words = g_strdup_vprintf(format, args);
+    va_end(args);
+    line = g_strdup_printf("--bus %s %s", test_bus_address(matrix->bed->bus), words);
+    return run_line(matrix, &uid, code, line);
 }
 
 /* What a lie has spoilt is not taken in, and that is then the lie's effect. */
@@ -123,7 +155,7 @@ import_collateral(Matrix *matrix)
     for (const char *name = g_dir_read_name(dir); name; name = g_dir_read_name(dir))
         g_ptr_array_add(words, g_build_filename(folder, name, NULL));
     g_ptr_array_add(words, NULL);
-    g_free(run_words(matrix, words, &code));
+    g_free(run_words(matrix, NULL, words, &code));
 }
 
 static void
@@ -190,6 +222,21 @@ matrix_vouch(Matrix *matrix)
     }
     (void)tee_sim_set_keys(matrix->sim, ek->bytes, ak ? ak->bytes : NULL, &error);
     g_assert_no_error(error);
+}
+
+void
+matrix_swap_tpm(Matrix *matrix)
+{
+    test_tpm_replace(matrix->bed->tpm, 1);
+    measure_boot(matrix);
+}
+
+void
+matrix_swap_tpm_back(Matrix *matrix)
+{
+    test_tpm_replace(matrix->bed->tpm, 0);
+    matrix_boot_tpm(matrix);
+    matrix_vouch(matrix);
 }
 
 static gboolean
@@ -432,4 +479,18 @@ matrix_add_lies(Matrix *matrix, const char *prefix, const Lie *lies, gsize n)
         this->lie = &lies[i];
         g_test_add_data_func_full(path, this, run_case, g_free);
     }
+}
+
+int
+matrix_run_lies(const MatrixMachine *machine, const char *prefix, const Lie *lies, gsize n)
+{
+    Matrix *matrix = matrix_new(machine);
+    int result = 0;
+
+    if (matrix == NULL)
+        return 0;
+    matrix_add_lies(matrix, prefix, lies, n);
+    result = g_test_run();
+    matrix_free(matrix);
+    return result;
 }

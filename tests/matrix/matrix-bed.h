@@ -48,6 +48,10 @@ void matrix_restart(Matrix *matrix);
 void matrix_forget_pace(Matrix *matrix);
 /* Power off and on, and firmware and boot loader measure as they did. */
 void matrix_boot_tpm(Matrix *matrix);
+/* Another TPM in the place of this one, in which the same is measured, and this one again, which is
+ * vouched for. */
+void matrix_swap_tpm(Matrix *matrix);
+void matrix_swap_tpm_back(Matrix *matrix);
 /* The public keys of the TPM that is there now, for SVSM or paravisor to vouch for. */
 void matrix_vouch(Matrix *matrix);
 /* cvmseald's configuration, with or without TestRoots=. */
@@ -64,6 +68,9 @@ void matrix_assert_opens(Matrix *matrix);
 /* Runs cvmseal with these words (between blanks) and asserts how it ends; what it wrote to stdout
  * and stderr. */
 char *matrix_run(Matrix *matrix, int code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* The same by that user, over the bus. */
+char *matrix_run_as(Matrix *matrix, uid_t uid, int code, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 
 /* One lie. */
 typedef struct {
@@ -83,3 +90,5 @@ typedef struct {
 
 /* Adds one test for each. */
 void matrix_add_lies(Matrix *matrix, const char *prefix, const Lie *lies, gsize n);
+/* What main() does where there is nothing but them; g_test_init() was called. */
+int matrix_run_lies(const MatrixMachine *machine, const char *prefix, const Lie *lies, gsize n);

@@ -138,15 +138,7 @@ main(int argc, char **argv)
                                    .profile = LISTED,
                                    .options =
                                        "{'replace': <true>, 'require': <'measurement,tcb'>}"};
-    Matrix *matrix = NULL;
-    int result = 0;
 
     g_test_init(&argc, &argv, NULL);
-    matrix = matrix_new(&machine);
-    if (matrix == NULL)
-        return 0;
-    matrix_add_lies(matrix, "/matrix/azure", lies, G_N_ELEMENTS(lies));
-    result = g_test_run();
-    matrix_free(matrix);
-    return result;
+    return matrix_run_lies(&machine, "/matrix/azure", lies, G_N_ELEMENTS(lies));
 }

@@ -250,7 +250,8 @@ attest(const char *name, const char *nonce)
     char *path = g_build_filename(matrix->dir, name, NULL);
 
     matrix_forget_pace(matrix);
-    g_free(matrix_run(matrix, 0, "attest --config %s/cvmseal.conf --tcti %s --nonce %s --out %s",
+    g_free(matrix_run(matrix, 0,
+                      "attest --direct --config %s/cvmseal.conf --tcti %s --nonce %s --out %s",
                       matrix->bed->dir, test_tpm_port(matrix->bed->tpm, "program"), nonce, path));
     return path;
 }

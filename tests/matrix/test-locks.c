@@ -46,22 +46,6 @@ change_order(Matrix *matrix)
     test_tpm_extend(matrix->bed->tpm, 7, "boot");
 }
 
-static void
-swap_tpm(Matrix *matrix)
-{
-    test_tpm_replace(matrix->bed->tpm, 1);
-    test_tpm_extend(matrix->bed->tpm, 0, "boot");
-    test_tpm_extend(matrix->bed->tpm, 2, "boot");
-    test_tpm_extend(matrix->bed->tpm, 7, "boot");
-}
-
-static void
-swap_tpm_back(Matrix *matrix)
-{
-    test_tpm_replace(matrix->bed->tpm, 0);
-    matrix_boot_tpm(matrix);
-}
-
 static const Lie lies[] = {
     {"pcr-0", .act = change_0, .undo = matrix_boot_tpm, .outcome = "PcrMismatch: PcrDiffers"},
     {"pcr-2", .act = change_2, .undo = matrix_boot_tpm, .outcome = "PcrMismatch: PcrDiffers"},
@@ -70,7 +54,8 @@ static const Lie lies[] = {
      .outcome = "PcrMismatch: PcrDiffers"},
     {"one-not-measured", .act = change_order, .undo = matrix_boot_tpm,
      .outcome = "PcrMismatch: PcrDiffers"},
-    {"tpm-swapped", .act = swap_tpm, .undo = swap_tpm_back, .outcome = "TpmReplaced: SrkChanged"},
+    {"tpm-swapped", .act = matrix_swap_tpm, .undo = matrix_swap_tpm_back,
+     .outcome = "TpmReplaced: SrkChanged"},
     /* Lock 2 is out indeed: these open. */
     {"debug", .tell = "debug=on", .outcome = ""},
     {"measurement", .tell = "other-guest=on", .outcome = ""},
@@ -86,17 +71,9 @@ main(int argc, char **argv)
         .program = "tests/matrix/cvmseald-without-lock2",
         .profile = "[Registers]\nPCRs=0+2+7\n[TEE]\nAllowTestRoots=yes\nMeasurements=%M\n",
         .options = "{'replace': <true>, 'require': <'measurement'>, 'bank': <'sha256'>}"};
-    Matrix *matrix = NULL;
-    int result = 0;
 
     g_test_init(&argc, &argv, NULL);
     if (argc > 1 && g_str_equal(argv[1], "sha384"))
         machine.options = "{'replace': <true>, 'require': <'measurement'>, 'bank': <'sha384'>}";
-    matrix = matrix_new(&machine);
-    if (matrix == NULL)
-        return 0;
-    matrix_add_lies(matrix, "/matrix/locks", lies, G_N_ELEMENTS(lies));
-    result = g_test_run();
-    matrix_free(matrix);
-    return result;
+    return matrix_run_lies(&machine, "/matrix/locks", lies, G_N_ELEMENTS(lies));
 }

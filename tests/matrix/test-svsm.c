@@ -27,28 +27,11 @@ svsm_again(Matrix *matrix)
     matrix_set(matrix, "svsm=on vmpl=2");
 }
 
-static void
-swap_tpm(Matrix *matrix)
-{
-    test_tpm_replace(matrix->bed->tpm, 1);
-    test_tpm_extend(matrix->bed->tpm, 0, "boot");
-    test_tpm_extend(matrix->bed->tpm, 2, "boot");
-    test_tpm_extend(matrix->bed->tpm, 7, "boot");
-}
-
 /* For which the host's SVSM vouches too. */
 static void
 swap_tpm_and_vouch(Matrix *matrix)
 {
-    swap_tpm(matrix);
-    matrix_vouch(matrix);
-}
-
-static void
-swap_tpm_back(Matrix *matrix)
-{
-    test_tpm_replace(matrix->bed->tpm, 0);
-    matrix_boot_tpm(matrix);
+    matrix_swap_tpm(matrix);
     matrix_vouch(matrix);
 }
 
@@ -136,9 +119,9 @@ static const Lie lies[] = {
     {"test-roots-not-taken", .profile = NO_TEST_ROOTS, .outcome = "AttestationFailed: TestRoots"},
     {"pcr-changed", .act = change_pcr, .undo = matrix_boot_tpm,
      .outcome = "PcrMismatch: PcrDiffers"},
-    {"tpm-swapped", .act = swap_tpm, .undo = swap_tpm_back,
+    {"tpm-swapped", .act = matrix_swap_tpm, .undo = matrix_swap_tpm_back,
      .outcome = "TpmReplaced: NotAttested SrkChanged", .flags = LIE_LIVE | LIE_TWICE},
-    {"tpm-swapped-and-vouched-for", .act = swap_tpm_and_vouch, .undo = swap_tpm_back,
+    {"tpm-swapped-and-vouched-for", .act = swap_tpm_and_vouch, .undo = matrix_swap_tpm_back,
      .outcome = "TpmReplaced: SrkChanged"},
     {"tpm-reset", .act = reset_tpm, .undo = matrix_boot_tpm, .outcome = "PcrMismatch: PcrDiffers",
      .flags = LIE_LIVE | LIE_TWICE},

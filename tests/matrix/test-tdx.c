@@ -145,15 +145,7 @@ main(int argc, char **argv)
                                    .switches = "quote-version=5",
                                    .profile = TD,
                                    .options = "{'replace': <true>}"};
-    Matrix *matrix = NULL;
-    int result = 0;
 
     g_test_init(&argc, &argv, NULL);
-    matrix = matrix_new(&machine);
-    if (matrix == NULL)
-        return 0;
-    matrix_add_lies(matrix, "/matrix/tdx", lies, G_N_ELEMENTS(lies));
-    result = g_test_run();
-    matrix_free(matrix);
-    return result;
+    return matrix_run_lies(&machine, "/matrix/tdx", lies, G_N_ELEMENTS(lies));
 }

@@ -75,8 +75,9 @@ test_add(void)
 #define ALL                                                                                        \
     "[Profile]\nDescription=a\\\\b c\n[Registers]\nPCRs=0+2+7\nPCRBank=sha384\nRequirePCRs=2\n"    \
     "RTMRs=0+1\nClaims=measurement tcb\nAllowUnmeasured=yes\n[Secrets]\nPIN=required\n"            \
-    "PINMinimumLength=8\nRecoveryKey=forbidden\n[TEE]\nTypes=snp tdx none\nMeasurements=" A48      \
-    " " B48 "\nAllowDebug=yes\nAllowSMT=no\n[SNP]\nMinimumTCB.Milan=bootloader:4 microcode:213\n"  \
+    "PINMinimumLength=8\nRecoveryKey=forbidden\nDerivedKey=required\n[TEE]\nTypes=snp tdx "        \
+    "none\nMeasurements=" A48 " " B48                                                              \
+    "\nAllowDebug=yes\nAllowSMT=no\n[SNP]\nMinimumTCB.Milan=bootloader:4 microcode:213\n"          \
     "MinimumTCB.Turin=fmc:1 snp:5\nMinimumFirmware=1.55.29\nMinimumGuestSVN=2\nVMPL=0 1\n"         \
     "RequireMitigations=0x3f\nRequirePolicy=single-socket\n[TDX]\nMinimumTCBDate=2025-01-31\n"     \
     "AllowXFAM=0xffffffffffffffff\nServiceTDs=any\nTCBStatus=UpToDate OutOfDate\n[Collateral]\n"   \
@@ -98,6 +99,7 @@ assert_same(const CvsProfile *a, const CvsProfile *b)
     g_assert_cmpint(a->pin, ==, b->pin);
     g_assert_cmpuint(a->pin_min_length, ==, b->pin_min_length);
     g_assert_cmpint(a->recovery, ==, b->recovery);
+    g_assert_cmpint(a->derived_key, ==, b->derived_key);
     g_assert_cmpint(a->tee.present, ==, b->tee.present);
     for (guint i = 0; i < CVS_TEE_N_KEYS; i++) {
         const CvsTeeRule *left = &a->tee.rules[i], *right = &b->tee.rules[i];
@@ -114,9 +116,12 @@ assert_same(const CvsProfile *a, const CvsProfile *b)
 static void
 test_format(void)
 {
-    static const char *const texts[] = {
-        ALL, "[Registers]\nPCRs=7\n", "[Registers]\nPCRs=7\n[TEE]\n",
-        "[Registers]\nPCRs=7\n[Collateral]\n", "[Registers]\nPCRs=7\n[vTPM]\nMaxAge=0\n"};
+    static const char *const texts[] = {ALL,
+                                        "[Registers]\nPCRs=7\n",
+                                        "[Registers]\nPCRs=7\n[TEE]\n",
+                                        "[Registers]\nPCRs=7\n[Collateral]\n",
+                                        "[Registers]\nPCRs=7\n[vTPM]\nMaxAge=0\n",
+                                        "[TEE]\n"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(CvsProfile) profile = parse(texts[i]);

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define FILE_NAME "/etc/p/x.policy"
-#define GROUPS "there are [Profile], [Registers], [Secrets], [TEE], [SNP], [TDX] and [Collateral]"
+#define GROUPS                                                                                     \
+    "there are [Profile], [Registers], [Secrets], [TEE], [SNP], [TDX], [Collateral] and [vTPM]"
 
 static CvsProfile *
 parse(const char *text, GError **error)

@@ -422,7 +422,8 @@ test_other_slot_without(void)
     bed_set_profile(bed, "default", plain);
     bed_seal(bed, "db", NULL);
     bed_set_profile(bed, "default", tee);
-    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &(CvsResealOptions){0}, &error);
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db",
+                             &(CvsResealOptions){.authorized = TRUE}, &error);
     g_assert_no_error(error);
     bed_set_profile(bed, "default", plain);
     bed->attest_error = g_error_new_literal(CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE, "no TPM");

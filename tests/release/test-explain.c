@@ -202,6 +202,59 @@ test_policy_differs(void)
     }
 }
 
+/* What has come to be forbidden opens the key still; which slot waits for a state is said too. */
+static void
+test_forbidden(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(json_t) json = NULL;
+    g_autoptr(GError) error = NULL;
+    CvsPredicted to = {.keep_others = TRUE};
+    const CvsResealOptions options = {.pin = pin, .to = &to};
+    const json_t *reasons = NULL;
+
+    to.sha256.selection = (CvsPcrSelection){CVS_SHA256, 1u << 7};
+    to.sha256.value[7][0] = 1;
+    bed_seal(bed, "db", &(CvsSealOptions){.pin = pin});
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    json = explain(bed, "db");
+    for (guint i = 0; i < 2; i++) {
+        g_assert_cmpuint(json_array_size(json_object_get(slot_of(json, i), "forbidden")), ==, 0);
+        g_assert_true(json_boolean_value(json_object_get(slot_of(json, i), "predicted")) ==
+                      (i == 1));
+    }
+    json_decref(g_steal_pointer(&json));
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
+    json = explain(bed, "db");
+    g_assert_true(json_is_true(json_object_get(json, "opens")));
+    g_assert_true(json_is_true(json_object_get(slot_of(json, 0), "matches")));
+    reasons = json_object_get(slot_of(json, 0), "forbidden");
+    g_assert_cmpuint(json_array_size(reasons), ==, 1);
+    g_assert_cmpstr(json_string_value(json_object_get(json_array_get(reasons, 0), "code")), ==,
+                    CVS_REASON_PIN_FORBIDDEN);
+    g_assert_nonnull(strstr(
+        json_string_value(json_object_get(json_array_get(reasons, 0), "detail")), "--drop pin"));
+}
+
+/* The session that unsealed with a PIN is the one that reads afterwards. */
+static void
+test_after_pin(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+
+    bed_seal(bed, "db", &(CvsSealOptions){.pin = pin});
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(json_t) json = NULL;
+
+        bed_assert_opens(bed, "db", pin);
+        json = explain(bed, "db");
+        g_assert_true(json_is_true(json_object_get(json, "opens")));
+    }
+}
+
 static void
 test_no_such_key(void)
 {
@@ -223,6 +276,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/explain/no-srk", test_no_srk);
     g_test_add_func("/release/explain/bank-gone", test_bank_gone);
     g_test_add_func("/release/explain/policy-differs", test_policy_differs);
+    g_test_add_func("/release/explain/forbidden", test_forbidden);
+    g_test_add_func("/release/explain/after-pin", test_after_pin);
     g_test_add_func("/release/explain/no-such-key", test_no_such_key);
     return g_test_run();
 }

@@ -230,13 +230,19 @@ test_not_attested(void)
 }
 
 static GError *
-reseal(Bed *bed, const CvsSecret *recovery_key)
+reseal_as(Bed *bed, const CvsSecret *recovery_key, gboolean authorized)
 {
-    const CvsResealOptions options = {.recovery_key = recovery_key};
+    const CvsResealOptions options = {.recovery_key = recovery_key, .authorized = authorized};
     GError *error = NULL;
 
     (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
     return error;
+}
+
+static GError *
+reseal(Bed *bed, const CvsSecret *recovery_key)
+{
+    return reseal_as(bed, recovery_key, FALSE);
 }
 
 static gboolean
@@ -389,26 +395,74 @@ test_reseal_never_weakens(void)
     g_assert_cmpuint(bed_count_reasons(error, "NotAttested"), ==, 1);
 }
 
-/* A key from before is brought under a profile that has come to ask for a TEE. */
+/* A key from before is brought under a profile that has come to ask for a TEE, by who may say that
+ * the TEE of now is the right one: nothing that the key was sealed to does. */
 static void
 test_reseal_into_profile(void)
 {
     g_autoptr(Bed) bed = attested("snp");
+    g_autoptr(CvsSecret) recovery_key = NULL;
+    g_autoptr(CvsSecret) wrong = cvs_recovery_key_new(NULL);
+    g_autoptr(GError) error = NULL;
+
+    bed_set_profile(bed, "default", PLAIN);
+    bed_seal(bed, "db",
+             &(CvsSealOptions){.want_recovery_key = TRUE,
+                               .deliver_recovery_key = keep,
+                               .deliver_data = &recovery_key});
+    assert_conditions(bed, "db", 0, "{}");
+    bed_set_profile(bed, "default", TEE);
+    bed_set_claim(bed, "tee.policy.debug", json_true());
+    error = reseal_as(bed, NULL, TRUE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TEE_REFUSED);
+    bed_set_claim(bed, "tee.policy.debug", json_false());
+    g_clear_error(&error);
+    error = reseal_as(bed, NULL, FALSE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_RESEAL_NOT_AUTHORIZED), ==, 4);
+    g_clear_error(&error);
+    error = reseal_as(bed, wrong, FALSE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
+    g_clear_error(&error);
+    assert_conditions(bed, "db", 0, "{}");
+    bed_assert_opens(bed, "db", NULL);
+    for (guint authorized = 0; authorized < 2; authorized++) {
+        error = reseal_as(bed, authorized ? NULL : recovery_key, authorized);
+        g_assert_no_error(error);
+        assert_conditions(bed, "db", 2, "{\"claims\":{\"tee.measurement\":\"ab\"," ALWAYS_SNP "}}");
+    }
+    bed_assert_opens(bed, "db", NULL);
+    /* What it is sealed to now vouches for itself. */
+    error = reseal_as(bed, NULL, FALSE);
+    g_assert_no_error(error);
+}
+
+/* Nor does a slot that asks less than the newest one vouch for what that one asks more. */
+static void
+test_reseal_by_lesser_slot(void)
+{
+    g_autoptr(Bed) bed = attested("tdx");
     g_autoptr(GError) error = NULL;
 
     bed_set_profile(bed, "default", PLAIN);
     bed_seal(bed, "db", NULL);
-    assert_conditions(bed, "db", 0, "{}");
-    bed_set_profile(bed, "default", TEE);
-    bed_set_claim(bed, "tee.policy.debug", json_true());
-    error = reseal(bed, NULL);
-    g_assert_error(error, CVS_ERROR, CVS_ERROR_TEE_REFUSED);
-    bed_set_claim(bed, "tee.policy.debug", json_false());
+    bed_set_profile(bed, "default", PLAIN "RTMRs=0+1\n");
+    error = reseal_as(bed, NULL, FALSE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
+    g_assert_nonnull(strstr(
+        ((CvsReason *)g_ptr_array_index(cvs_error_get_reasons(error), 0))->detail, "vouches"));
     g_clear_error(&error);
-    error = reseal(bed, NULL);
+    error = reseal_as(bed, NULL, TRUE);
     g_assert_no_error(error);
-    bed_assert_opens(bed, "db", NULL);
-    assert_conditions(bed, "db", 0, "{\"claims\":{\"tee.measurement\":\"ab\"," ALWAYS_SNP "}}");
+    bed_set_profile(bed, "default", PLAIN);
+    /* The newest does not open, the first does. */
+    bed->rtmr[0][0]++;
+    error = reseal_as(bed, NULL, FALSE);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
+    g_clear_error(&error);
+    bed->rtmr[0][0]--;
+    error = reseal_as(bed, NULL, FALSE);
+    g_assert_no_error(error);
 }
 
 int
@@ -424,5 +478,6 @@ main(int argc, char **argv)
     g_test_add_func("/release/pinning/reseal-keeps-states", test_reseal_keeps_states);
     g_test_add_func("/release/pinning/reseal-never-weakens", test_reseal_never_weakens);
     g_test_add_func("/release/pinning/reseal-into-profile", test_reseal_into_profile);
+    g_test_add_func("/release/pinning/reseal-by-lesser-slot", test_reseal_by_lesser_slot);
     return g_test_run();
 }

@@ -5,6 +5,7 @@
 #include "release/bed.h"
 #include "tpm/sealed-public.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static CvsPredicted
@@ -160,9 +161,9 @@ test_log(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
-/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by "update" after the next boot. */
+/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by a word after the next boot. */
 static char *
-next_state(Bed *bed, gboolean with_pcr_2)
+state_after(Bed *bed, const char *word, gboolean with_pcr_2)
 {
     const CvsPcrSelection selection = {CVS_SHA256, 1u << 0 | 1u << 2 | 1u << 7};
     g_autoptr(GError) error = NULL;
@@ -174,7 +175,7 @@ next_state(Bed *bed, gboolean with_pcr_2)
 
     g_assert_true(cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error));
     memcpy(both, values.value[7], 32);
-    cvs_hash_bytes(CVS_SHA256, "update", strlen("update"), both + 32);
+    cvs_hash_bytes(CVS_SHA256, word, strlen(word), both + 32);
     cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
     pcr_0 = cvs_hex_encode(values.value[0], 32);
     pcr_2 = cvs_hex_encode(values.value[2], 32);
@@ -184,6 +185,12 @@ next_state(Bed *bed, gboolean with_pcr_2)
                                         pcr_0, pcr_2, pcr_7)
                       : g_strdup_printf("{\"pcrs\":{\"sha256\":{\"0\":\"%s\",\"7\":\"%s\"}}}",
                                         pcr_0, pcr_7);
+}
+
+static char *
+next_state(Bed *bed, gboolean with_pcr_2)
+{
+    return state_after(bed, "update", with_pcr_2);
 }
 
 static GError *
@@ -247,7 +254,7 @@ test_again(void)
         g_autoptr(GError) error = reseal(bed, &predicted, NULL);
 
         g_assert_no_error(error);
-        g_assert_cmpuint(count_slots(bed), <=, 3);
+        g_assert_cmpuint(count_slots(bed), ==, 2);
         bed_assert_opens(bed, "db", NULL);
     }
     test_tpm_extend(bed->test_tpm, 7, "update");
@@ -276,6 +283,247 @@ test_between(void)
     test_tpm_extend(bed->test_tpm, 7, "update");
     bed_assert_opens(bed, "db", NULL);
     g_assert_cmpuint(count_slots(bed), ==, 1);
+}
+
+/* word NULL: the state that the bed has at first. */
+static void
+boot(Bed *bed, const char *word)
+{
+    bed_reboot(bed);
+    for (guint pcr = 0; pcr < 8; pcr++)
+        test_tpm_extend(bed->test_tpm, pcr, "boot");
+    if (word)
+        test_tpm_extend(bed->test_tpm, 7, word);
+}
+
+static void
+prepare(Bed *bed, const char *word)
+{
+    g_autofree char *text = state_after(bed, word, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = reseal(bed, &predicted, NULL);
+
+    g_assert_no_error(error);
+}
+
+static void
+reseal_plain(Bed *bed)
+{
+    g_autoptr(GError) error = reseal(bed, NULL, NULL);
+
+    g_assert_no_error(error);
+}
+
+static guint
+count_waiting(Bed *bed)
+{
+    g_autoptr(CvsKeyFile) key = cvs_store_load(bed->store, &bed->owner, "db", NULL);
+    guint n = 0;
+
+    for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++)
+        n += cvs_key_file_get_tpm2_slot(key, i)->predicted;
+    return n;
+}
+
+static void
+expect_slots(Bed *bed, guint all, guint waiting)
+{
+    g_assert_cmpuint(count_slots(bed), ==, all);
+    g_assert_cmpuint(count_waiting(bed), ==, waiting);
+}
+
+/* Two updates are prepared, and either boots first, with reseals to the present state in between:
+ * each state opens the key when it comes, and the one that it came from no more. */
+static void
+test_two(void)
+{
+    static const char *const words[] = {"A", "B"};
+
+    for (guint i = 0; i < 8; i++) {
+        const char *first = words[i & 1], *second = words[!(i & 1)];
+        gboolean plain_before = (i & 2) != 0, plain_after = (i & 4) != 0;
+        g_autoptr(Bed) bed = bed_new();
+        GError *error = NULL;
+
+        bed_seal(bed, "db", NULL);
+        prepare(bed, "A");
+        if (plain_before)
+            reseal_plain(bed);
+        prepare(bed, "B");
+        bed_assert_opens(bed, "db", NULL);
+        expect_slots(bed, 3, 2);
+        boot(bed, first);
+        bed_assert_opens(bed, "db", NULL);
+        expect_slots(bed, 2, 1);
+        if (plain_after) {
+            reseal_plain(bed);
+            expect_slots(bed, 3, 1);
+            bed_assert_opens(bed, "db", NULL);
+        }
+        /* Again, and nothing is written any more. */
+        bed_assert_opens(bed, "db", NULL);
+        expect_slots(bed, 2, 1);
+        boot(bed, NULL);
+        error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+        g_clear_error(&error);
+
+        boot(bed, second);
+        bed_assert_opens(bed, "db", NULL);
+        expect_slots(bed, 1, 0);
+        boot(bed, first);
+        error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+        g_clear_error(&error);
+        boot(bed, second);
+        bed_assert_opens(bed, "db", NULL);
+    }
+}
+
+/* What waits is not written at each release of another slot. */
+static void
+test_not_written(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *path = bed_key_path(bed, "db");
+    GStatBuf before, after;
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    g_assert_cmpint(g_stat(path, &before), ==, 0);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpint(g_stat(path, &after), ==, 0);
+    g_assert_cmpuint(before.st_ino, ==, after.st_ino);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpint(g_stat(path, &before), ==, 0);
+    g_assert_cmpuint(before.st_ino, !=, after.st_ino);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpint(g_stat(path, &after), ==, 0);
+    g_assert_cmpuint(before.st_ino, ==, after.st_ino);
+}
+
+/* In the state that was prepared a reseal comes before any release: that has come, too, and goes
+ * when what the reseal made has opened. */
+static void
+test_reseal_first(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    prepare(bed, "B");
+    boot(bed, "A");
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPINMinimumLength=5\n");
+    reseal_plain(bed);
+    expect_slots(bed, 4, 1);
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 2, 1);
+    boot(bed, "B");
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+}
+
+/* A key that has only a slot for a state to come. */
+static void
+test_alone(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    json_t *recipients = NULL;
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    recipients = bed_read_recipients(bed, "db");
+    g_assert_cmpint(json_array_remove(recipients, 0), ==, 0);
+    bed_write_recipients(bed, "db", recipients);
+    expect_slots(bed, 1, 1);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* The same state prepared again takes the place of what was prepared; and one that is put back into
+ * the file beside the state that came goes with the next release. */
+static void
+test_same_state(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    json_t *recipients = NULL;
+    json_t *waiting = NULL;
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    prepare(bed, "A");
+    expect_slots(bed, 2, 1);
+    recipients = bed_read_recipients(bed, "db");
+    waiting = json_incref(json_array_get(recipients, 1));
+    json_decref(recipients);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+    recipients = bed_read_recipients(bed, "db");
+    g_assert_cmpint(json_array_append_new(recipients, waiting), ==, 0);
+    bed_write_recipients(bed, "db", recipients);
+    expect_slots(bed, 2, 1);
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+}
+
+/* What somebody else put into the file and says that it waits, waits for nothing. */
+static void
+test_forged(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+
+    bed_seal(bed, "db", NULL);
+    bed_forge_slot(bed, "db", json_pack("{s:b, s:i}", "predicted", 1, "generation", 7));
+    expect_slots(bed, 2, 1);
+    bed_expect_forged();
+    bed_assert_opens(bed, "db", NULL);
+    g_test_assert_expected_messages();
+    expect_slots(bed, 1, 0);
+}
+
+/* Nothing that waits is lost for want of room: what does not fit is refused, until somebody says
+ * that what waits may go. */
+static void
+test_full(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    CvsResealOptions options = {.drop = CVS_DROP_PREPARED};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+
+    bed_seal(bed, "db", NULL);
+    for (guint i = 0; i < CVS_SLOTS_MAX - 1; i++) {
+        g_autofree char *word = g_strdup_printf("state %u", i);
+
+        prepare(bed, word);
+    }
+    expect_slots(bed, CVS_SLOTS_MAX, CVS_SLOTS_MAX - 1);
+    for (guint to = 0; to < 2; to++) {
+        error = reseal(bed, to ? &predicted : NULL, NULL);
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+        g_assert_true(cvs_error_has_reason(error, CVS_REASON_SLOTS_FULL));
+        g_assert_nonnull(strstr(error->message, "--drop prepared"));
+        g_clear_error(&error);
+    }
+    expect_slots(bed, CVS_SLOTS_MAX, CVS_SLOTS_MAX - 1);
+    /* One that is there already needs no place. */
+    prepare(bed, "state 3");
+    expect_slots(bed, CVS_SLOTS_MAX, CVS_SLOTS_MAX - 1);
+
+    options.to = &predicted;
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    expect_slots(bed, 2, 1);
+    bed_assert_opens(bed, "db", NULL);
+    options.to = NULL;
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    expect_slots(bed, 2, 0);
+    boot(bed, "update");
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
 }
 
 /* A prediction that does not come true leaves the key as it was. */
@@ -370,6 +618,34 @@ test_rtmrs(void)
     bed_assert_opens(bed, "db", NULL);
 }
 
+/* Predicted as zero they say as little as where they are. */
+static void
+test_zero_rtmrs(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    g_autoptr(GError) error = NULL;
+    const CvsSealOptions options = {.rtmrs = 1u << 0 | 1u << 1};
+
+    bed_attest(bed, "tdx");
+    bed_seal(bed, "db", &options);
+    predicted.rtmrs = 0xf;
+    error = reseal(bed, &predicted, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_RTMRS_UNUSED), ==, 1);
+    g_clear_error(&error);
+    /* Another one that is not says nothing about these. */
+    memset(predicted.rtmr[2], 0x77, CVS_TD_MR_SIZE);
+    error = reseal(bed, &predicted, NULL);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_RTMRS_UNUSED), ==, 1);
+    g_clear_error(&error);
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+    predicted.rtmr[1][47] = 1;
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+}
+
 /* What is proven of an object that cannot be unsealed: that it loads, and under which policy. */
 static void
 test_check_sealed(void)
@@ -422,6 +698,14 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/missing-register", test_missing_register);
     g_test_add_func("/release/predicted/refused", test_refused);
     g_test_add_func("/release/predicted/rtmrs", test_rtmrs);
+    g_test_add_func("/release/predicted/two", test_two);
+    g_test_add_func("/release/predicted/not-written", test_not_written);
+    g_test_add_func("/release/predicted/reseal-first", test_reseal_first);
+    g_test_add_func("/release/predicted/alone", test_alone);
+    g_test_add_func("/release/predicted/same-state", test_same_state);
+    g_test_add_func("/release/predicted/forged", test_forged);
+    g_test_add_func("/release/predicted/full", test_full);
+    g_test_add_func("/release/predicted/zero-rtmrs", test_zero_rtmrs);
     g_test_add_func("/release/predicted/check-sealed", test_check_sealed);
     return g_test_run();
 }

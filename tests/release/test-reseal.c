@@ -590,6 +590,13 @@ test_old_slot_put_back(void)
         /* The old slot opens here, the new one does not. */
         test_tpm_extend(bed->test_tpm, by_recovery_key ? 0 : 7, "other");
         options.recovery_key = by_recovery_key ? recovery_key : NULL;
+        if (!by_recovery_key) {
+            /* To PCR 7 as it is now, for which the slot that opens does not vouch. */
+            error = assert_not_resealed(bed, &options, CVS_ERROR_NOT_AUTHORIZED);
+            g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_RESEAL_NOT_AUTHORIZED), ==, 1);
+            g_clear_error(&error);
+        }
+        options.authorized = !by_recovery_key;
         reseal(bed, &options);
         g_clear_pointer(&key, cvs_key_file_free);
         key = cvs_store_load(bed->store, &bed->owner, "db", &error);
@@ -708,8 +715,8 @@ test_mac_put_right(void)
     bed_assert_opens(bed, "db", NULL);
 }
 
-/* A profile that has come to forbid PINs: the key opens with its PIN once more, and then without.
- */
+/* A profile that has come to forbid PINs: the key opens with its PIN still, and loses it only if
+ * that is said. */
 static void
 test_pin_forbidden(void)
 {
@@ -717,23 +724,91 @@ test_pin_forbidden(void)
     g_autoptr(CvsSecret) pin = bed_secret("123456");
     g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
     g_autoptr(GError) error = NULL;
-    CvsResealOptions with_pin = {.pin = pin};
-    CvsResealOptions with_recovery_key = {.recovery_key = recovery_key};
+    CvsResealOptions options = {0};
 
     bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
     error = assert_not_resealed(bed, NULL, CVS_ERROR_PIN_REQUIRED);
-    reseal(bed, &with_pin);
-    bed_assert_opens(bed, "db", NULL);
+    bed_assert_opens(bed, "db", pin);
+    for (guint by_recovery_key = 0; by_recovery_key < 2; by_recovery_key++) {
+        if (by_recovery_key) {
+            g_clear_pointer(&recovery_key, cvs_secret_unref);
+            g_assert_true(cvs_release_remove(&bed->release, &bed->owner, "db", NULL));
+            bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
+            recovery_key = seal_with_pin_and_recovery(bed, pin);
+            bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
+            test_tpm_extend(bed->test_tpm, 7, "update");
+        }
+        options.recovery_key = by_recovery_key ? recovery_key : NULL;
+        options.pin = by_recovery_key ? NULL : pin;
+        options.authorized = TRUE;
+        for (CvsDrop drop = 0; drop <= CVS_DROP_PREPARED; drop += CVS_DROP_DERIVED_KEY) {
+            options.drop = drop;
+            g_clear_error(&error);
+            error = assert_not_resealed(bed, &options, CVS_ERROR_TEE_REFUSED);
+            g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PIN_FORBIDDEN), ==, 1);
+            g_assert_cmpuint(cvs_error_get_reasons(error)->len, ==, 1);
+        }
+        options.drop = CVS_DROP_PIN;
+        options.authorized = FALSE;
+        reseal(bed, &options);
+        bed_assert_opens(bed, "db", NULL);
+    }
+}
 
-    g_clear_pointer(&recovery_key, cvs_secret_unref);
-    g_assert_true(cvs_release_remove(&bed->release, &bed->owner, "db", NULL));
+/* A PIN goes where it is said that it may, but not against the profile. */
+static void
+test_pin_dropped(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autoptr(CvsSecret) recovery_key = seal_with_pin_and_recovery(bed, pin);
+    g_autoptr(GError) error = NULL;
+    CvsResealOptions options = {.pin = pin, .drop = CVS_DROP_PIN};
+
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=required\n");
+    error = assert_not_resealed(bed, &options, CVS_ERROR_TEE_REFUSED);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PIN_REQUIRED_BY_PROFILE), ==, 1);
     bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n");
-    recovery_key = seal_with_pin_and_recovery(bed, pin);
-    with_recovery_key.recovery_key = recovery_key;
-    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[Secrets]\nPIN=forbidden\n");
-    test_tpm_extend(bed->test_tpm, 7, "update");
-    reseal(bed, &with_recovery_key);
+    reseal(bed, &options);
     bed_assert_opens(bed, "db", NULL);
+}
+
+static void
+test_drop_names(void)
+{
+    static const struct {
+        const char *text;
+        CvsDrop drop;
+    } good[] = {
+        {"pin", CVS_DROP_PIN},
+        {"derived-key", CVS_DROP_DERIVED_KEY},
+        {"prepared", CVS_DROP_PREPARED},
+        {"pin,derived-key,prepared", CVS_DROP_PIN | CVS_DROP_DERIVED_KEY | CVS_DROP_PREPARED},
+    };
+    static const char *const bad[] = {
+        "", "pin,", ",pin", "pin,pin", "PIN", "pin derived-key", "recovery"};
+    CvsDrop drop = 0;
+    g_autofree char *none = cvs_drop_format(0);
+
+    g_assert_null(none);
+    for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
+        g_autofree char *text = cvs_drop_format(good[i].drop);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_true(cvs_drop_parse(good[i].text, &drop, &error));
+        g_assert_no_error(error);
+        g_assert_cmpuint(drop, ==, good[i].drop);
+        g_assert_cmpstr(text, ==, good[i].text);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_test_message("%s", bad[i]);
+        drop = CVS_DROP_PREPARED;
+        g_assert_false(cvs_drop_parse(bad[i], &drop, &error));
+        g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+        g_assert_cmpuint(drop, ==, CVS_DROP_PREPARED);
+    }
 }
 
 static guint
@@ -839,6 +914,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/reseal/forged-recovery-slot", test_forged_recovery_slot);
     g_test_add_func("/release/reseal/mac-put-right", test_mac_put_right);
     g_test_add_func("/release/reseal/pin-forbidden", test_pin_forbidden);
+    g_test_add_func("/release/reseal/pin-dropped", test_pin_dropped);
+    g_test_add_func("/release/reseal/drop-names", test_drop_names);
     g_test_add_func("/release/reseal/last-generation", test_last_generation);
     g_test_add_func("/release/reseal/wrong-pin-counts-once", test_wrong_pin_counts_once);
     g_test_add_func("/release/reseal/recovery-key-as-typed", test_recovery_key_as_typed);

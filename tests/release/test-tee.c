@@ -260,13 +260,19 @@ try_seal(Machine *machine, const CvsSealOptions *options)
 }
 
 static GError *
-try_reseal(Machine *machine)
+try_reseal_dropping(Machine *machine, CvsDrop drop)
 {
-    const CvsResealOptions options = {.authorized = TRUE};
+    const CvsResealOptions options = {.authorized = TRUE, .drop = drop};
     GError *error = NULL;
 
     (void)cvs_release_reseal(&machine->release, &machine->owner, "db", &options, &error);
     return error;
+}
+
+static GError *
+try_reseal(Machine *machine)
+{
+    return try_reseal_dropping(machine, 0);
 }
 
 /* A profile that says nothing of a TEE: what keeps the key is the derived key alone. */
@@ -453,6 +459,25 @@ test_derived_key_profile(void)
     set_plain(&machine, "[Secrets]\nDerivedKey=forbidden\n");
     error = try_seal(&machine, &derived);
     g_assert_error(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT);
+    expect(&machine, "");
+    /* What it has come to forbid keeps the key still, until somebody says that it may go. */
+    g_clear_error(&error);
+    error = try_reseal_dropping(&machine, CVS_DROP_PIN);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TEE_REFUSED);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_FORBIDDEN));
+    g_assert_nonnull(strstr(error->message, "a key that the TEE derives"));
+    text = cvs_release_explain(&machine.release, &machine.owner, "db", NULL);
+    g_assert_nonnull(strstr(text, "\"forbidden\":[{\"code\":\"DerivedKeyForbidden\""));
+    g_clear_error(&error);
+    set_plain(&machine, "[Secrets]\nDerivedKey=required\n");
+    error = try_reseal_dropping(&machine, CVS_DROP_DERIVED_KEY);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_REQUIRED));
+    g_clear_error(&error);
+    set_plain(&machine, "[Secrets]\nDerivedKey=forbidden\n");
+    error = try_reseal_dropping(&machine, CVS_DROP_DERIVED_KEY);
+    g_assert_no_error(error);
+    expect(&machine, "");
+    machine.release.tee = NULL;
     expect(&machine, "");
 }
 

@@ -26,6 +26,8 @@ static const char rules[] =
     "        return polkit.Result.YES;\n"
     "    if (action.id == \"org.cvmseal1.manage\" && subject.user == \"games\")\n"
     "        return polkit.Result.AUTH_ADMIN;\n"
+    "    if (action.id == \"org.cvmseal1.attest\" && subject.user == \"sync\")\n"
+    "        return polkit.Result.YES;\n"
     "});\n";
 
 static int

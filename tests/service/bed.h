@@ -16,6 +16,8 @@
 #define ADMIN 3
 /* games: polkit wants a password for it, and no agent runs that could ask. */
 #define ASKED 5
+/* sync: may do org.cvmseal1.attest, and nothing else. */
+#define ATTESTER 4
 
 /* A sanitizer keeps what was freed, so memory is not measured under one. */
 #if defined(__SANITIZE_ADDRESS__)

@@ -3,6 +3,7 @@
 /* The daemon in a confidential VM: a TEE that is slow or fails holds up nobody who does not need
  * it, is not asked by each request, and is asked again when it is well. */
 
+#include "attest/challenge.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/lock.h"
@@ -400,6 +401,36 @@ test_attest(void)
                            "CVMSEAL_VERDICT=done", NULL));
 }
 
+static TestReply *
+answer(GDBusConnection *who, const char *nonce, const void *challenge, gsize size)
+{
+    GVariant *bytes = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, nonce, strlen(nonce), 1);
+    CVS_AUTO_FD int fd = bed_pipe(challenge, size);
+
+    return test_call(who, "Attest",
+                     g_variant_new("(@ay@a{sv})", bytes, bed_options("{'challenge': <handle 0>}")),
+                     &fd, 1);
+}
+
+/* What is no challenge reaches neither TPM nor TEE. A real one is answered in matrix/program. */
+static void
+test_challenge(void)
+{
+    g_autofree char *filling = g_strnfill(CVS_CHALLENGE_SIZE_MAX + 1, ' ');
+    guint before = tee_sim_requests(vm.sim);
+
+    bed_assert_error(answer(bed->alice, "", "{}", 2), "NotAuthorized");
+    bed_assert_error(answer(bed->root, "", "{}", 2), "BadFormat");
+    bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX), "BadFormat");
+    bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX + 1), "TooLarge");
+    bed_assert_error(answer(bed->root, "", "", 0), "InvalidArgument");
+    /* It has a nonce itself; before anybody is asked whether he may. */
+    bed_assert_error(answer(bed->alice, "nonce", "{}", 2), "InvalidArgument");
+    bed_assert_error(attest(bed->root, "nonce", "{'challenge': <'{}'>}"), "InvalidArgument");
+    bed_assert_error(attest(bed->root, "", "{'challenge': <handle 0>}"), "InvalidArgument");
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before);
+}
+
 /* Evidence takes its turn with the boot's attestation, and neither gets the other's. */
 static void
 test_attest_beside(void)
@@ -500,6 +531,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/attestation/properties", test_properties);
     g_test_add_func("/service/attestation/refresh", test_refresh);
     g_test_add_func("/service/attestation/attest", test_attest);
+    g_test_add_func("/service/attestation/challenge", test_challenge);
     g_test_add_func("/service/attestation/attest-beside", test_attest_beside);
     g_test_add_func("/service/attestation/stop", test_stop);
     g_test_add_func("/service/attestation/stop-abandoned", test_stop_abandoned);

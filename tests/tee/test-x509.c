@@ -254,7 +254,7 @@ test_refusal(void)
         g_assert_error(error, CVS_ERROR, cases[i].code);
         g_assert_cmpstr(error->message, ==,
                         count == 1 ? "the thing is refused: fault 0"
-                                   : "the thing is refused: fault 0 (and 1 more reasons)");
+                                   : "the thing is refused: fault 0 (and 1 more)");
     }
     g_assert_true(cvs_refusal_end(cvs_refusal_new(), "the thing", NULL));
     {

@@ -117,18 +117,19 @@ fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions)
 void
 fixture_add_tpm2(CvsKeyFile *key, guint number)
 {
-    fixture_add_tpm2_with(key, number, NULL, FALSE, FALSE);
+    fixture_add_tpm2_with(key, number, NULL, FALSE, FALSE, FALSE);
 }
 
 void
 fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions, gboolean store_key,
-                      gboolean tee_key)
+                      gboolean tee_key, gboolean predicted)
 {
     g_auto(CvsTpm2Slot) slot = {0};
     g_autoptr(CvsSecret) secret = fixture_tpm_secret(number);
     g_autoptr(GError) error = NULL;
 
     fixture_slot(number, &slot);
+    slot.predicted = predicted;
     if (conditions)
         fixture_set_conditions(&slot, conditions);
     if (tee_key) {

@@ -23,9 +23,9 @@ void fixture_slot(guint number, CvsTpm2Slot *ret_slot);
 CvsKeyFile *fixture_key(const char *owner, const char *name, gsize size);
 void fixture_add_tpm2(CvsKeyFile *key, guint number);
 /* With these conditions, as JSON; NULL: none. store_key: fixture_store_key() is a factor;
- * tee_key: fixture_tee_key() is. */
+ * tee_key: fixture_tee_key() is; predicted: for a state to come. */
 void fixture_add_tpm2_with(CvsKeyFile *key, guint number, const char *conditions,
-                           gboolean store_key, gboolean tee_key);
+                           gboolean store_key, gboolean tee_key, gboolean predicted);
 CvsSecret *fixture_tee_key(void);
 CvsSecret *fixture_store_key(void);
 void fixture_set_conditions(CvsTpm2Slot *slot, const char *conditions);

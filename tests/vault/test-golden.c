@@ -30,6 +30,7 @@ typedef struct {
     const char *conditions; /* of its tpm2 slots; NULL: none */
     gboolean store_key;     /* they want fixture_store_key() */
     gboolean tee_key;       /* and fixture_tee_key() */
+    gboolean predicted;     /* the last is for a state to come */
 } Good;
 
 #define RTMR                                                                                       \
@@ -52,6 +53,7 @@ static const Good good[] = {
     {"conditions.json", "system", "conditions", 1, TRUE, FALSE, conditions_all, FALSE},
     {"store-key.json", "system", "store-key", 2, TRUE, FALSE, NULL, TRUE},
     {"tee-key.json", "system", "tee-key", 1, TRUE, FALSE, NULL, TRUE, TRUE},
+    {"predicted.json", "uid:1000", "predicted", 2, TRUE, FALSE, conditions_all, TRUE, TRUE, TRUE},
 };
 
 /* Made from both.json: the value at the path becomes this JSON, NULL removes it. */
@@ -177,6 +179,9 @@ static const Bad bad[] = {
     {"bad-slot-srk-short.json", SLOT "/srk", "\"AAAA\"", "\"srk\""},
     {"bad-slot-public-missing.json", SLOT "/public", NULL, "\"public\""},
     {"bad-slot-private-empty.json", SLOT "/private", "\"\"", "\"private\""},
+    {"bad-slot-predicted-false.json", SLOT "/predicted", "false", "\"predicted\""},
+    {"bad-slot-predicted-number.json", SLOT "/predicted", "1", "\"predicted\""},
+    {"bad-slot-predicted-null.json", SLOT "/predicted", "null", "\"predicted\""},
     {"bad-slot-state-short.json", SLOT "/state", "\"AAAA\"", "\"state\""},
 };
 
@@ -513,6 +518,8 @@ test_good(gconstpointer data)
 
         g_assert_cmpuint(cvs_key_file_get_tpm2_slot(fresh, i)->generation, ==, i + 1);
         assert_conditions(cvs_key_file_get_tpm2_slot(fresh, i), file->conditions);
+        g_assert_cmpint(cvs_key_file_get_tpm2_slot(fresh, i)->predicted, ==,
+                        file->predicted && i + 1 == file->tpm2_slots);
         if (file->store_key) {
             g_autoptr(CvsSecret) store_key = fixture_store_key();
             g_autoptr(GError) missing = NULL;
@@ -712,8 +719,8 @@ make(const char *dir)
         g_autofree char *text = NULL;
 
         for (guint slot = 0; slot < good[i].tpm2_slots; slot++)
-            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key,
-                                  good[i].tee_key);
+            fixture_add_tpm2_with(key, slot, good[i].conditions, good[i].store_key, good[i].tee_key,
+                                  good[i].predicted && slot + 1 == good[i].tpm2_slots);
         if (good[i].recovery)
             fixture_add_recovery(key);
         text = fixture_serialise(key);

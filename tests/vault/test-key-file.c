@@ -645,6 +645,55 @@ test_secrets_freed(void)
     g_assert_cmpuint(cvs_secret_count_alive(), ==, before);
 }
 
+/* A slot whose state has come: in its place, opened by the same factors, the others as they were;
+ * and nothing is changed without them. */
+static void
+test_arrived(void)
+{
+    g_autoptr(CvsKeyFile) key = fixture_key("uid:1000", "db", 40);
+    g_autoptr(CvsKeyFile) read = NULL;
+    g_autoptr(CvsSecret) store_key = fixture_store_key();
+    g_autoptr(CvsSecret) tee_key = fixture_tee_key();
+    g_autoptr(CvsSecret) secret = fixture_tpm_secret(1);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *before = NULL;
+    g_autofree char *same = NULL;
+    g_autofree char *after = NULL;
+    const CvsTpm2Slot *slot = NULL;
+
+    fixture_add_tpm2(key, 0);
+    fixture_add_tpm2_with(key, 1, NULL, TRUE, TRUE, TRUE);
+    fixture_add_tpm2(key, 2);
+    fixture_add_recovery(key);
+    before = fixture_serialise(key);
+    cvs_key_file_set_tee_key(key, NULL);
+    g_assert_false(cvs_key_file_set_arrived(key, 1, 9, secret, &error));
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE));
+    same = fixture_serialise(key);
+    g_assert_cmpstr(before, ==, same);
+    cvs_key_file_set_tee_key(key, tee_key);
+    g_clear_error(&error);
+    (void)cvs_key_file_set_arrived(key, 1, 9, secret, &error);
+    g_assert_no_error(error);
+
+    after = fixture_serialise(key);
+    g_assert_cmpuint(strlen(after), <, strlen(before));
+    for (guint i = 0; i < 3; i++) {
+        g_clear_pointer(&read, cvs_key_file_free);
+        read = fixture_parse(after);
+        cvs_key_file_set_store_key(read, store_key);
+        cvs_key_file_set_tee_key(read, tee_key);
+        assert_opens(read, i, i, 40);
+        for (guint n = 0; n < 4; n++)
+            g_assert_true(cvs_key_file_slot_is_genuine(read, n));
+    }
+    slot = cvs_key_file_get_tpm2_slot(read, 1);
+    g_assert_false(slot->predicted);
+    g_assert_cmpuint(slot->generation, ==, 9);
+    g_assert_cmpint(slot->factors, ==, CVS_FACTOR_TPM2 | CVS_FACTOR_STORE_KEY | CVS_FACTOR_TEE_KEY);
+    g_assert_cmpint(cvs_key_file_get_slot_kind(read, 3), ==, CVS_SLOT_RECOVERY);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -669,6 +718,7 @@ main(int argc, char **argv)
     g_test_add_func("/vault/key-file/flipped", test_flipped);
     g_test_add_func("/vault/key-file/flipped-recovery", test_flipped_recovery);
     g_test_add_func("/vault/key-file/mac-repaired", test_mac_repaired);
+    g_test_add_func("/vault/key-file/arrived", test_arrived);
     g_test_add_func("/vault/key-file/secrets-freed", test_secrets_freed);
     return g_test_run();
 }
