@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "attest/attester.h"
+#include "attest/boot-cache.h"
+#include "attest/boot-restore.h"
 #include "attest/logs.h"
 #include "attest/making.h"
 #include "attest/vtpm.h"
+#include "base/boot-id.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "policy/appraisal.h"
@@ -16,7 +19,7 @@
 /* What a TEE may take to answer, with the turns of others before. */
 #define SLOWEST_S 300
 /* What the boot's attestation quotes: firmware and boot loader. The values are not looked at. */
-#define OWN_PCRS 0xffu
+static const CvsPcrSelection own_selection = {.bank = CVS_SHA256, .mask = 0xff};
 
 /* Which state of the collateral store an attestation was verified with: each import is seen by its
  * folder's times, which its files change by rename. */
@@ -30,8 +33,10 @@ struct _CvsAttester {
     CvsAttesterConfig config; /* what it names is ours, but for TPM and source */
     CvsPaceClock clock;
     CvsMakings makings;
-    CvsMaking *making; /* this boot's attestation, under way; NULL: it is not */
-    CvsClock before;   /* the TPM's clock when it was begun */
+    CvsMaking *making;    /* this boot's attestation, under way; NULL: it is not */
+    CvsClock before;      /* the TPM's clock when it was begun */
+    gint64 begun;         /* our own clock then */
+    gboolean may_restore; /* what another program of this boot has kept is not yet looked at */
     Collected collected_before;
     GBytes *pending; /* the nonce of one that wants a quote that is not there yet; NULL: none */
     json_t *claims;  /* of this boot's attestation; NULL: there is none */
@@ -46,6 +51,21 @@ struct _CvsAttester {
     guint change;
 };
 
+static const char *
+run_dir(const CvsAttester *attester)
+{
+    return cvs_tee_source_paths(attester->config.source)->run_dir;
+}
+
+static void
+forget(CvsAttester *attester)
+{
+    g_clear_pointer(&attester->claims, json_decref);
+    g_clear_pointer(&attester->making, cvs_making_free);
+    g_clear_error(&attester->failure);
+    attester->change++;
+}
+
 CvsAttester *
 cvs_attester_new(const CvsAttesterConfig *config)
 {
@@ -56,6 +76,7 @@ cvs_attester_new(const CvsAttesterConfig *config)
     attester->clock = config->clock ? *config->clock : cvs_pace_clock;
     attester->config.clock = &attester->clock;
     attester->config.collateral_dir = g_strdup(config->collateral_dir);
+    attester->may_restore = config->keep;
     attester->config.snp_roots =
         config->snp_roots ? cvs_snp_roots_ref(config->snp_roots) : cvs_snp_roots_new();
     attester->config.tdx_roots =
@@ -69,7 +90,7 @@ cvs_attester_free(CvsAttester *attester)
     if (attester == NULL)
         return;
     attester->config.back = NULL;
-    cvs_attester_refresh(attester);
+    forget(attester);
     if (attester->makings.out)
         cvs_errand_silence(attester->makings.out);
     cvs_errand_unref(attester->makings.out);
@@ -81,13 +102,31 @@ cvs_attester_free(CvsAttester *attester)
     g_free(attester);
 }
 
+/* Only root has it, and whoever is not root does without. */
+static gboolean
+is_others(const GError *error)
+{
+    return g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED);
+}
+
+static void
+drop_kept(CvsAttester *attester)
+{
+    g_autoptr(GError) error = NULL;
+
+    attester->may_restore = FALSE;
+    if (attester->config.keep && !cvs_boot_cache_remove(run_dir(attester), &error) &&
+        !is_others(error))
+        g_message("the attestation of this boot that is kept for other programs is not good any "
+                  "more, and cannot be removed: %s",
+                  error->message);
+}
+
 void
 cvs_attester_refresh(CvsAttester *attester)
 {
-    g_clear_pointer(&attester->claims, json_decref);
-    g_clear_pointer(&attester->making, cvs_making_free);
-    g_clear_error(&attester->failure);
-    attester->change++;
+    forget(attester);
+    drop_kept(attester);
 }
 
 gboolean
@@ -164,14 +203,23 @@ is_same_start(const CvsClock *a, const CvsClock *b)
 static gboolean
 is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_current, GError **error)
 {
+    g_autoptr(GError) local = NULL;
     CvsClock now = {0};
 
     *ret_current = FALSE;
     if (attester->claims == NULL)
         return TRUE;
-    if (!cvs_tpm_read_clock(attester->config.tpm, &now, error) ||
-        !cvs_clock_check_forward(&now, &attester->seen, error)) {
-        cvs_attester_refresh(attester);
+    if (!cvs_tpm_read_clock(attester->config.tpm, &now, &local) ||
+        !cvs_clock_check_forward(&now, &attester->seen, &local)) {
+        /* The one that answers next has to prove that it is the same; then what the TEE said still
+         * holds. */
+        if (g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE)) {
+            forget(attester);
+            attester->may_restore = attester->config.keep;
+        } else {
+            cvs_attester_refresh(attester);
+        }
+        g_propagate_error(error, g_steal_pointer(&local));
         return FALSE;
     }
     *ret_current = is_same_start(&now, &attester->seen) && at >= attester->made_at &&
@@ -212,10 +260,58 @@ keep_failure(CvsAttester *attester, const GError *failure)
     attester->change++;
 }
 
+/* For the next program of this boot. Where there is no TEE, there is nothing to spare it. */
+static void
+keep(const CvsAttester *attester)
+{
+    const CvsEvidenceBundle *bundle = cvs_making_bundle(attester->making);
+    g_autofree char *boot_id = cvs_boot_id();
+    const CvsBootCache cache = {.boot_id = boot_id,
+                                .made = attester->begun,
+                                .clock = attester->before,
+                                .bundle = (CvsEvidenceBundle *)bundle};
+    g_autoptr(GError) error = NULL;
+
+    if (attester->config.keep && (bundle->report || bundle->hcl) &&
+        !cvs_boot_cache_save(run_dir(attester), &cache, &error) && !is_others(error))
+        g_message("the attestation of this boot cannot be kept for other programs: %s",
+                  error->message);
+}
+
+/* Takes what another program has kept, once: what comes of it is this one's then. Whatever is wrong
+ * with it, an attestation made anew is good for. FALSE: the TPM does not answer, which says nothing
+ * of it. */
+static gboolean
+restore(CvsAttester *attester, gint64 at, GError **error)
+{
+    const Collected collected = look_at_store(attester);
+    g_auto(CvsBootRestored) restored = {0};
+    g_autoptr(GError) local = NULL;
+
+    if (cvs_boot_restore(&attester->config, &own_selection, at, &restored, &local)) {
+        attester->may_restore = FALSE;
+        attester->claims = g_steal_pointer(&restored.claims);
+        attester->pcrs = restored.pcrs;
+        attester->made_at = at - restored.age;
+        attester->seen = restored.clock;
+        attester->collected = collected;
+        attester->change++;
+        return TRUE;
+    }
+    if (g_error_matches(local, CVS_ERROR, CVS_ERROR_TPM_UNAVAILABLE)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    if (!g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY) && !is_others(local))
+        g_message("the attestation of this boot that was kept is not taken, and a new one made: %s",
+                  local->message);
+    drop_kept(attester);
+    return TRUE;
+}
+
 static gboolean
 begin(CvsAttester *attester, gint64 at, GError **error)
 {
-    const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = OWN_PCRS};
     g_autoptr(GBytes) nonce = g_steal_pointer(&attester->pending);
     guint8 random[OWN_NONCE_SIZE];
 
@@ -225,6 +321,7 @@ begin(CvsAttester *attester, gint64 at, GError **error)
         !cvs_tpm_read_clock(attester->config.tpm, &attester->before, error) ||
         !cvs_clock_check_forward(&attester->before, &attester->seen, error))
         return FALSE;
+    attester->begun = attester->clock.now(attester->clock.data);
     attester->collected_before = look_at_store(attester);
     if (nonce == NULL && RAND_bytes(random, sizeof random) != 1) {
         g_set_error_literal(error, CVS_ERROR, CVS_ERROR_FAILED, "no random numbers for a nonce");
@@ -233,7 +330,7 @@ begin(CvsAttester *attester, gint64 at, GError **error)
     if (nonce == NULL)
         nonce = g_bytes_new(random, sizeof random);
     attester->making =
-        cvs_making_new(&attester->config, &attester->makings, nonce, NULL, &selection, at);
+        cvs_making_new(&attester->config, &attester->makings, nonce, NULL, &own_selection, at);
     attester->change++;
     return TRUE;
 }
@@ -265,6 +362,13 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
 
     if (!is_current(attester, at, max_age, &current, error))
         return FALSE;
+    if (!current && attester->may_restore && attester->making == NULL) {
+        if (!restore(attester, at, error))
+            return FALSE;
+        current = attester->claims && (max_age <= 0 || at - attester->made_at <= max_age);
+        if (attester->claims && !current)
+            cvs_attester_refresh(attester);
+    }
     if (current)
         return TRUE;
     if (has_just_failed(attester, error) || !drop_old_making(attester, at, max_age, error) ||
@@ -287,6 +391,7 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     attester->made_at = cvs_making_at(attester->making);
     attester->seen = attester->before;
     attester->collected = attester->collected_before;
+    keep(attester);
     g_clear_pointer(&attester->making, cvs_making_free);
     return TRUE;
 }

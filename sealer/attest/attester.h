@@ -10,6 +10,11 @@
  * none is found. What an attestation has to be is the profile's: one attestation serves all
  * profiles.
  *
+ * With keep in the configuration it also lies in a file (boot-cache.h), which the first attestation
+ * of the next program is taken from. What ends it here, and a call of cvs_attester_refresh(), is
+ * the end of the file too. What is wrong with the file is logged, and the TEE asked as if there
+ * were none.
+ *
  * Whoever cannot wait for TEE and host says so in the configuration: they are then asked by a
  * thread of their own, one at a time, and until they have answered a call that needs it is Busy,
  * with the reason AttestationUnderWay. Calls go on with it as soon as one comes.
@@ -38,6 +43,7 @@ typedef struct {
     CvsSnpRoots *snp_roots;     /* NULL: the pinned ones alone; a reference is taken */
     CvsTdxRoots *tdx_roots;     /* likewise */
     guint manifest_version;     /* to ask an SVSM for: all know 0, some 1, which names the AK too */
+    gboolean keep;              /* for other programs of this boot, in the source's run_dir */
     const CvsPaceClock *clock;  /* to wait for a paravisor; NULL: the system's */
     /* Called in another thread when one that was asked has answered; it must be quick, and nothing
      * of the attester may be called in it. NULL: the calling thread waits itself. */

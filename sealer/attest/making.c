@@ -2,22 +2,18 @@
 #include "attest/making.h"
 #include "attest/binding.h"
 #include "attest/challenge-answer.h"
-#include "attest/judge.h"
-#include "attest/logs.h"
+#include "attest/proof.h"
 #include "attest/svsm-manifest.h"
 #include "attest/td-quote.h"
+#include "attest/vtpm-td-read.h"
 #include "base/error.h"
 #include "tee/hcl-report.h"
-#include "tee/refusal.h"
 #include "tpm/ak.h"
-#include "tpm/credential-activate.h"
 #include "tpm/ek.h"
 #include "tpm/nv.h"
-#include "tpm/quote-make.h"
 
 #include <string.h>
 
-#define SECRET_SIZE 32
 /* A paravisor makes its report anew when two seconds have passed since the last one. */
 #define HCL_WAIT_US (G_GINT64_CONSTANT(2500) * 1000)
 #define HCL_TRIES 4
@@ -288,14 +284,10 @@ get_report(CvsMaking *making, GError **error)
     bundle->manifest = take_part(question->evidence->manifest);
     bundle->tdreport = take_part(question->evidence->tdreport);
     if (bundle->manifest) {
-        g_autoptr(CvsSvsmManifest) manifest = cvs_svsm_manifest_parse(
-            g_bytes_get_data(bundle->manifest, NULL), g_bytes_get_size(bundle->manifest), error);
-
-        if (manifest == NULL)
-            return FALSE;
-        bundle->ek = g_steal_pointer(&manifest->ek);
+        bundle->ek = cvs_svsm_manifest_get_ek(bundle->manifest, error);
+        return bundle->ek != NULL;
     }
-    return TRUE;
+    return bundle->tdreport == NULL || cvs_vtpm_td_read(making->config->tpm, bundle, error);
 }
 
 static void
@@ -494,33 +486,6 @@ get_any_report(CvsMaking *making, GError **error)
     return read_keys(making, CVS_AK_OWN, error);
 }
 
-/* The TPM behind the connection holds the endorsement key that is vouched for, this storage root
- * key and this attestation key. */
-static gboolean
-prove_keys(CvsMaking *making, GError **error)
-{
-    CvsTpm *tpm = making->config->tpm;
-    CvsEvidenceBundle *bundle = making->bundle;
-    g_autoptr(CvsSecret) secret = NULL;
-    g_autoptr(CvsSecret) answer = NULL;
-    g_auto(CvsCredential) credential = {0};
-
-    if (bundle->ek == NULL)
-        return TRUE;
-    if (!cvs_tpm_pin_ek(tpm, bundle->ek, FALSE, error) ||
-        !cvs_tpm_check_srk_name(tpm, &bundle->srk_name, error))
-        return FALSE;
-    secret = cvs_secret_new_random(SECRET_SIZE, error);
-    if (secret == NULL ||
-        !cvs_credential_make(bundle->ek, &bundle->ak->name, secret, &credential, error))
-        return FALSE;
-    answer = cvs_tpm_activate_credential(tpm, bundle->ek, making->ak_handle, &credential, error);
-    if (answer == NULL)
-        return FALSE;
-    making->challenged = cvs_secret_equal(secret, answer);
-    return TRUE;
-}
-
 static gboolean
 answer_challenge(CvsMaking *making, GError **error)
 {
@@ -529,71 +494,13 @@ answer_challenge(CvsMaking *making, GError **error)
                                 making->bundle, error);
 }
 
-static gboolean
-quote(CvsMaking *making, GError **error)
-{
-    CvsEvidenceBundle *bundle = making->bundle;
-    guint8 nonce[CVS_BINDING_QUOTE_NONCE_SIZE];
-    CvsQuoteFacts facts = {0};
-
-    /* Before the registers are quoted, so that these have all that the logs have. */
-    cvs_logs_collect(cvs_tee_source_paths(making->config->source), bundle);
-    cvs_binding_quote_nonce(making->binding, bundle->hcl ? bundle->hcl : bundle->report, nonce);
-    return cvs_tpm_quote(making->config->tpm, making->ak_handle, bundle->ak, &making->selection,
-                         nonce, sizeof nonce, &bundle->quote, &facts, error);
-}
-
-static CvsCollateralStore *
-open_store(const CvsAttesterConfig *config, GError **error)
-{
-    if (config->collateral_dir == NULL || !g_file_test(config->collateral_dir, G_FILE_TEST_IS_DIR))
-        return NULL;
-    return cvs_collateral_store_open(config->collateral_dir, FALSE, config->snp_roots,
-                                     config->tdx_roots, error);
-}
-
-/* Dates are the appraisal's to judge, and so is whether test roots are taken. */
-static gboolean
-verify(const CvsMaking *making, json_t **ret_claims, GError **error)
-{
-    const CvsAttesterConfig *config = making->config;
-    g_autoptr(CvsEvidence) evidence = cvs_evidence_new();
-    g_autoptr(GError) local = NULL;
-    g_autoptr(CvsCollateralStore) store = open_store(config, &local);
-    g_autoptr(json_t) claims = NULL;
-    GError *refusal = NULL;
-    CvsBundleInput input = {.bundle = making->bundle,
-                            .name = "the attestation",
-                            .nonce = making->bundle->nonce,
-                            .selection = &making->selection,
-                            .challenged = making->challenged,
-                            .evidence = evidence,
-                            .store = store,
-                            .snp_roots = config->snp_roots,
-                            .tdx_roots = config->tdx_roots,
-                            .at = making->at,
-                            .grace = CVS_TEE_SPAN_MAX};
-
-    if (local) {
-        g_propagate_error(error, g_steal_pointer(&local));
-        return FALSE;
-    }
-    refusal = cvs_refusal_new();
-    if (!cvs_bundle_verify(&input, &claims, refusal, error)) {
-        g_error_free(refusal);
-        return FALSE;
-    }
-    if (!cvs_refusal_end(refusal, "the attestation", error))
-        return FALSE;
-    if (ret_claims)
-        *ret_claims = g_steal_pointer(&claims);
-    return TRUE;
-}
-
 gboolean
 cvs_making_go_on(CvsMaking *making, json_t **ret_claims, GError **error)
 {
-    return get_any_report(making, error) && prove_keys(making, error) &&
-           answer_challenge(making, error) && quote(making, error) &&
-           verify(making, ret_claims, error);
+    return get_any_report(making, error) &&
+           cvs_proof_keys(making->config->tpm, making->bundle, &making->challenged, error) &&
+           answer_challenge(making, error) &&
+           cvs_proof_quote(making->config, making->bundle, &making->selection, error) &&
+           cvs_proof_verify(making->config, making->bundle, &making->selection, making->challenged,
+                            making->at, ret_claims, error);
 }

@@ -330,6 +330,7 @@ direct_status(CvsBackend *backend, GError **error)
     CvsTpmInfo tpm;
     const char *banks[3] = {NULL};
     guint n_banks = 0;
+    const char *kind = NULL;
     GBytes *srk = NULL;
 
     /* So that there was one of which it can be said. */
@@ -337,6 +338,10 @@ direct_status(CvsBackend *backend, GError **error)
     replace_text(&info->server, g_strdup("none: this process"));
     replace_text(&info->lock2, g_strdup(cvs_release_lock2(direct->store_key_file)));
     info->test_roots = direct->test_roots;
+    /* Of an attestation that a call before has made. */
+    kind =
+        json_string_value(json_object_get(cvs_attester_look(direct->attester).claims, "vtpm.kind"));
+    replace_text(&info->vtpm_kind, g_strdup(kind ? kind : ""));
     info->tpm_available = cvs_tpm_get_info(direct->tpm, &tpm, &local);
     if (!info->tpm_available) {
         replace_text(&info->tpm_error, g_strdup(local->message));
@@ -367,8 +372,8 @@ static gboolean
 direct_refresh(CvsBackend *backend, GError **error)
 {
     g_set_error_literal(error, CVS_ERROR, CVS_ERROR_INVALID_ARGUMENT,
-                        "--refresh is for the daemon: with --direct each command makes an "
-                        "attestation of its own");
+                        "--refresh is for the daemon, which goes on with the attestation: leave "
+                        "out --direct");
     return FALSE;
 }
 
@@ -392,6 +397,7 @@ start_attester(Direct *direct, const CvsConfig *config, CvsSnpRoots *snp, CvsTdx
 {
     g_autoptr(CvsTeePaths) paths = cvs_tee_paths_new(config);
     CvsAttesterConfig attester = {.tpm = direct->tpm,
+                                  .keep = TRUE,
                                   .collateral_dir = paths->collateral,
                                   .snp_roots = snp,
                                   .tdx_roots = tdx};

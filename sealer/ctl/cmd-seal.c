@@ -238,14 +238,14 @@ tell(const CvsCli *cli, const char *name, const char *id, guint64 size, GError *
     return cvs_cli_print(cli, text, error);
 }
 
-/* The key is sealed by now: what cannot be found out is not its error. */
+/* By the status, since who may seal for another may be asked for a password again to look at the
+ * key. It is sealed by now: what cannot be found out is not its error. */
 static void
-warn_of_host(const CvsCli *cli, const char *name)
+warn_of_host(const CvsCli *cli)
 {
-    g_autoptr(CvsKeyInfo) info =
-        cli->backend->class->describe(cli->backend, cli->options.owner, name, NULL);
+    g_autoptr(CvsStatusInfo) info = cli->backend->class->status(cli->backend, NULL);
 
-    if (info && !info->pcrs_bind_host)
+    if (info && g_str_equal(info->vtpm_kind, "host"))
         g_printerr("cvmseal: warning: %s\n", CVS_VIEW_HOSTS_PCRS);
 }
 
@@ -305,7 +305,7 @@ run(CvsCli *cli, const char *name, gboolean generate, GError **error)
             g_prefix_error(error, "the recovery key shown above is void: ");
         return FALSE;
     }
-    warn_of_host(cli, name);
+    warn_of_host(cli);
     return tell(cli, name, id, size, error);
 }
 

@@ -64,6 +64,8 @@ fill_in(const CvsCli *cli, const char *remedy)
 char *
 cvs_report_remedy(const CvsCli *cli, const GError *error)
 {
+    gboolean is_attest = g_strcmp0(cli->verb, "attest") == 0;
+
     if (error->domain != CVS_ERROR)
         return NULL;
     if (cvs_dbus_error_is_no_daemon(error))
@@ -71,11 +73,14 @@ cvs_report_remedy(const CvsCli *cli, const GError *error)
                         "--direct");
     if (error->code == CVS_ERROR_NOT_AUTHORIZED && cli->backend)
         return g_strdup(cli->options.direct ? "--direct needs root"
-                        : g_strcmp0(cli->verb, "attest") == 0
-                            ? "this needs root, or the polkit action org.cvmseal1.attest"
-                            : "without --owner a user works with his own keys; "
-                              "those of others need the polkit action "
-                              "org.cvmseal1.manage");
+                        : is_attest ? "this needs root, or the polkit action org.cvmseal1.attest"
+                                    : "without --owner a user works with his own keys; "
+                                      "those of others need the polkit action "
+                                      "org.cvmseal1.manage");
+    if (is_attest && !cli->options.direct &&
+        cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY))
+        return g_strdup("try again, or as root with --direct, which waits as long as TEE and host "
+                        "take");
     for (gsize i = 0; i < G_N_ELEMENTS(reason_remedies); i++) {
         if (cvs_error_has_reason(error, reason_remedies[i].code))
             return fill_in(cli, reason_remedies[i].remedy);

@@ -345,7 +345,7 @@ static const struct {
     const char *text;
 } attestations[] = {
     {"",
-     "not asked: the attestation is the daemon's, and with --direct each command makes its own"},
+     "not asked: with --direct each command that needs one takes what is kept, or makes its own"},
     {"none", "not yet: it is made when the first key wants it, or by --refresh"},
     {"under-way", "not yet: TEE or host were asked and have not answered"},
     {"attested", "yes"},
@@ -403,10 +403,10 @@ cvs_view_status(const CvsView *view, const CvsStatusInfo *info)
                  info->memory_locked ? "secrets are locked into memory"
                                      : "secrets could be swapped out: raise LimitMEMLOCK");
     append_field(view, text, "Lock 2", "%s", lock2_text(info->lock2));
-    append_attestation(view, info, text);
     if (info->test_roots) {
         append_label(view, text, "Roots");
         cvs_view_append_test_roots(view->output, text);
     }
+    append_attestation(view, info, text);
     return g_string_free(text, FALSE);
 }

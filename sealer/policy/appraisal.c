@@ -89,26 +89,35 @@ judge_test_roots(CvsJudge *judge, CvsTeeKey key)
                        "TEST ROOTS: roots that are not the vendor's were allowed");
 }
 
+static gboolean
+get_line(CvsJudge *judge, CvsTeeKey key, CvsSnpLine *ret_line)
+{
+    const json_t *value = cvs_judge_get(judge, key, "tee.line", CVS_CLAIM_STRING, NULL);
+    CvsSnpLine line =
+        value ? cvs_snp_line_from_name(json_string_value(value)) : CVS_SNP_LINE_UNKNOWN;
+
+    if (value && line == CVS_SNP_LINE_UNKNOWN)
+        cvs_judge_add_malformed(judge, key, "tee.line");
+    if (line == CVS_SNP_LINE_UNKNOWN)
+        return FALSE;
+    *ret_line = line;
+    return TRUE;
+}
+
 /* Component by component: a TCB is no number. A line that has no floor is not judged here: which
  * lines are taken is for Lines= to say. */
 static void
-judge_floor(CvsJudge *judge, CvsTeeKey key)
+judge_levels(CvsJudge *judge, CvsTeeKey key, const char *prefix, const char *field)
 {
     const CvsTeeRule *rule = cvs_judge_rule(judge, key);
-    const json_t *line =
-        rule->given ? cvs_judge_get(judge, key, "tee.line", CVS_CLAIM_STRING, NULL) : NULL;
+    CvsSnpLine line = CVS_SNP_LINE_UNKNOWN;
 
-    if (line == NULL)
-        return;
-    if (cvs_snp_line_from_name(json_string_value(line)) == CVS_SNP_LINE_UNKNOWN) {
-        cvs_judge_add_malformed(judge, key, "tee.line");
-        return;
-    }
-    if (!g_str_equal(json_string_value(line), strchr(cvs_tee_key_name(key), '.') + 1))
+    if (!rule->given || !get_line(judge, key, &line) ||
+        !g_str_equal(cvs_snp_line_name(line), strchr(cvs_tee_key_name(key), '.') + 1))
         return;
     for (guint i = 0; i < CVS_TEE_N_LEVELS; i++) {
         const char *name = cvs_tee_level_name((CvsTeeLevel)i);
-        g_autofree char *claim = g_strdup_printf("tee.tcb.reported.%s", name);
+        g_autofree char *claim = g_strdup_printf("%s.%s", prefix, name);
         g_autofree char *seen = NULL;
         g_autofree char *wanted = NULL;
         gint64 level = 0;
@@ -119,45 +128,120 @@ judge_floor(CvsJudge *judge, CvsTeeKey key)
         seen = g_strdup_printf("%s:%" G_GINT64_FORMAT, name, level);
         wanted = g_strdup_printf("%s:%d", name, rule->levels[i]);
         cvs_error_add_reason(judge->refusal, cvs_tee_key_reason(key), seen, wanted,
-                             "%s of REPORTED_TCB is %" G_GINT64_FORMAT
-                             ", and %s= wants at least %d",
-                             name, level, cvs_tee_key_name(key), rule->levels[i]);
+                             "%s of %s is %" G_GINT64_FORMAT ", and %s= wants at least %d", name,
+                             field, level, cvs_tee_key_name(key), rule->levels[i]);
     }
+}
+
+static void
+judge_floor(CvsJudge *judge, CvsTeeKey key)
+{
+    judge_levels(judge, key, "tee.tcb.reported", "REPORTED_TCB");
+}
+
+static void
+judge_launch_floor(CvsJudge *judge, CvsTeeKey key)
+{
+    judge_levels(judge, key, "tee.tcb.launch", "LAUNCH_TCB");
+}
+
+/* major << 16 | minor << 8 | build, as in a rule. */
+static gboolean
+get_firmware(CvsJudge *judge, CvsTeeKey key, const char *which, guint64 *ret_number)
+{
+    static const char *const parts[] = {"major", "minor", "build"};
+    guint64 number = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *claim = g_strdup_printf("tee.firmware.%s.%s", which, parts[i]);
+        gint64 part = 0;
+
+        if (!cvs_judge_get_int(judge, key, claim, &part))
+            return FALSE;
+        if (part < 0 || part > G_MAXUINT8) {
+            cvs_judge_add_malformed(judge, key, claim);
+            return FALSE;
+        }
+        number = number << 8 | (guint64)part;
+    }
+    *ret_number = number;
+    return TRUE;
+}
+
+static char *
+firmware_text(guint64 number)
+{
+    return g_strdup_printf("%u.%u.%u", (guint)(number >> 16), (guint)(number >> 8 & 0xff),
+                           (guint)(number & 0xff));
 }
 
 static void
 judge_firmware(CvsJudge *judge, CvsTeeKey key)
 {
-    static const char *const parts[] = {"major", "minor", "build"};
     const CvsTeeRule *rule = cvs_judge_rule(judge, key);
     guint64 number = 0;
     g_autofree char *seen = NULL;
     g_autofree char *wanted = NULL;
 
-    if (!rule->given)
+    if (!rule->given || !get_firmware(judge, key, "current", &number) || number >= rule->number)
         return;
-    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
-        g_autofree char *claim = g_strdup_printf("tee.firmware.current.%s", parts[i]);
-        gint64 part = 0;
-
-        if (!cvs_judge_get_int(judge, key, claim, &part))
-            return;
-        if (part < 0 || part > G_MAXUINT8) {
-            cvs_judge_add_malformed(judge, key, claim);
-            return;
-        }
-        number = number << 8 | (guint64)part;
-    }
-    if (number >= rule->number)
-        return;
-    seen = g_strdup_printf("%u.%u.%u", (guint)(number >> 16), (guint)(number >> 8 & 0xff),
-                           (guint)(number & 0xff));
-    wanted = g_strdup_printf("%u.%u.%u", (guint)(rule->number >> 16),
-                             (guint)(rule->number >> 8 & 0xff), (guint)(rule->number & 0xff));
+    seen = firmware_text(number);
+    wanted = firmware_text(rule->number);
     cvs_error_add_reason(judge->refusal, cvs_tee_key_reason(key), seen, wanted,
                          "the firmware that runs has version %s, and MinimumFirmware= wants at "
                          "least %s",
                          seen, wanted);
+}
+
+/* What runs and is not committed, the host may replace by what is committed whenever it likes. By
+ * the firmware's own rules nothing is committed that does not run, so that any difference counts.
+ */
+static void
+judge_committed_level(CvsJudge *judge, CvsTeeKey key, const char *level)
+{
+    g_autofree char *current_claim = g_strdup_printf("tee.tcb.current.%s", level);
+    g_autofree char *committed_claim = g_strdup_printf("tee.tcb.committed.%s", level);
+    g_autofree char *seen = NULL;
+    g_autofree char *wanted = NULL;
+    gint64 current = 0;
+    gint64 committed = 0;
+
+    if (!cvs_judge_get_int(judge, key, current_claim, &current) ||
+        !cvs_judge_get_int(judge, key, committed_claim, &committed) || committed == current)
+        return;
+    seen = g_strdup_printf("%s:%" G_GINT64_FORMAT, level, committed);
+    wanted = g_strdup_printf("%s:%" G_GINT64_FORMAT, level, current);
+    cvs_error_add_reason(judge->refusal, cvs_tee_key_reason(key), seen, wanted,
+                         "%s of CURRENT_TCB is %" G_GINT64_FORMAT ", and only %" G_GINT64_FORMAT
+                         " is committed: the host can go back to that, and "
+                         "AllowProvisionalFirmware=no refuses it",
+                         level, current, committed);
+}
+
+static void
+judge_provisional(CvsJudge *judge, CvsTeeKey key)
+{
+    CvsSnpLine line = CVS_SNP_LINE_UNKNOWN;
+    guint64 current = 0;
+    guint64 committed = 0;
+    g_autofree char *seen = NULL;
+    g_autofree char *wanted = NULL;
+
+    if (!cvs_judge_is_given(judge, key) || cvs_judge_rule(judge, key)->number == 1)
+        return;
+    for (guint i = get_line(judge, key, &line) ? 0 : CVS_TEE_N_LEVELS; i < CVS_TEE_N_LEVELS; i++) {
+        if (i != CVS_TEE_LEVEL_FMC || cvs_snp_line_layout(line) == CVS_SNP_TCB_TURIN)
+            judge_committed_level(judge, key, cvs_tee_level_name((CvsTeeLevel)i));
+    }
+    if (!get_firmware(judge, key, "current", &current) ||
+        !get_firmware(judge, key, "committed", &committed) || committed == current)
+        return;
+    seen = firmware_text(committed);
+    wanted = firmware_text(current);
+    cvs_error_add_reason(judge->refusal, cvs_tee_key_reason(key), seen, wanted,
+                         "the firmware that runs has version %s, and only %s is committed: the "
+                         "host can go back to that, and AllowProvisionalFirmware=no refuses it",
+                         wanted, seen);
 }
 
 static void
@@ -401,7 +485,12 @@ static void (*const judges[CVS_TEE_N_KEYS])(CvsJudge *judge, CvsTeeKey key) = {
     [CVS_TEE_TCB_GENOA] = judge_floor,
     [CVS_TEE_TCB_TURIN] = judge_floor,
     [CVS_TEE_TCB_VENICE] = judge_floor,
+    [CVS_TEE_LAUNCH_TCB_MILAN] = judge_launch_floor,
+    [CVS_TEE_LAUNCH_TCB_GENOA] = judge_launch_floor,
+    [CVS_TEE_LAUNCH_TCB_TURIN] = judge_launch_floor,
+    [CVS_TEE_LAUNCH_TCB_VENICE] = judge_launch_floor,
     [CVS_TEE_FIRMWARE] = judge_firmware,
+    [CVS_TEE_ALLOW_PROVISIONAL] = judge_provisional,
     [CVS_TEE_GUEST_SVN] = judge_guest_svn,
     [CVS_TEE_CHIP_IDS] = judge_chip,
     [CVS_TEE_REQUIRE_POLICY] = judge_policy,
@@ -441,10 +530,56 @@ is_judged(const CvsJudge *judge, CvsTeeKey key)
     }
 }
 
+static void
+run(CvsJudge *judge, CvsTeeKey key)
+{
+    if (judges[key])
+        judges[key](judge, key);
+    else
+        cvs_judge_given_list(judge, key);
+}
+
+/* What is asked of platform and collateral, of the vTPM's TD too. What a guest is to be is not its
+ * business; it is shut already (attest/vtpm-td.h) and its measurements have lists of their own. */
+static void
+judge_vtpm_td(const CvsJudge *guest)
+{
+    static const CvsTeeKey keys[] = {CVS_TEE_ALLOW_SMT,  CVS_TEE_ALLOW_TEST_ROOTS,
+                                     CVS_TEE_TCB_STATUS, CVS_TEE_TCB_DATE,
+                                     CVS_TEE_MR_SEAM,    CVS_TEE_CRL,
+                                     CVS_TEE_GRACE,      CVS_TEE_MAXIMUM_AGE};
+    g_autoptr(json_t) claims = json_object();
+    g_autoptr(GError) found = cvs_refusal_new();
+    CvsJudge judge = *guest;
+    const GPtrArray *reasons = NULL;
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach ((json_t *)(gsize)guest->claims, name, value) {
+        if (g_str_has_prefix(name, "vtpm.td.")) {
+            g_autofree char *same = g_strconcat("tee.", name + strlen("vtpm.td."), NULL);
+
+            (void)json_object_set(claims, same, value);
+        }
+    }
+    judge.claims = claims;
+    judge.refusal = found;
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        run(&judge, keys[i]);
+    reasons = cvs_error_get_reasons(found);
+    for (guint i = 0; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        cvs_error_add_reason(guest->refusal, reason->code, reason->seen, reason->wanted,
+                             "of the vTPM's TD: %s", reason->detail);
+    }
+}
+
 void
 cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError *refusal)
 {
     const char *type = json_string_value(json_object_get(claims, "tee.type"));
+    const char *kind = json_string_value(json_object_get(claims, "vtpm.kind"));
     CvsJudge judge = {.rules = &profile->tee,
                       .claims = claims,
                       .at = at,
@@ -457,13 +592,9 @@ cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError 
 
     judge_verified(&judge);
     for (guint i = 0; i < CVS_TEE_N_KEYS; i++) {
-        CvsTeeKey key = (CvsTeeKey)i;
-
-        if (!is_judged(&judge, key))
-            continue;
-        if (judges[key])
-            judges[key](&judge, key);
-        else
-            cvs_judge_given_list(&judge, key);
+        if (is_judged(&judge, (CvsTeeKey)i))
+            run(&judge, (CvsTeeKey)i);
     }
+    if (g_strcmp0(kind, "vtpm-td") == 0)
+        judge_vtpm_td(&judge);
 }

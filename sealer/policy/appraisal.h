@@ -31,7 +31,9 @@
  *   MeasurementUnlisted
  * From [SNP], for tee.type snp:
  *   LineRefused, VmplRefused, TcbBelowFloor (one for each component of REPORTED_TCB that is below),
- *   FirmwareTooOld, GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted,
+ *   LaunchTcbBelowFloor (likewise of LAUNCH_TCB), FirmwareTooOld,
+ *   FirmwareProvisional (one for each component of COMMITTED_TCB, and for the committed version,
+ *   that is not the current one), GuestSvnTooLow, IdKeyUnlisted, AuthorKeyUnlisted,
  *   ChipUnlisted (also of a VLEK's report and of a masked chip: they name none),
  *   ProviderUnlisted (also of a VCEK's report),
  *   SigningKeyRefused, HostDataUnlisted, PolicyBitRefused, PlatformRefused, MitigationMissing
@@ -44,6 +46,10 @@
  *
  * Where a profile's Types= names none and tee.type is "none", only keys that the profile has are
  * judged, not those that hold by default: there is nothing to verify.
+ *
+ * Where vtpm.kind is "vtpm-td", the claims vtpm.td. are judged by the same rules as far as they are
+ * about platform and collateral: AllowSMT=, AllowTestRoots=, TCBStatus=, MinimumTCBDate=, MRSEAM=
+ * and [Collateral].
  *
  * If it comes with reasons, dates are not judged either: the verification has done that. */
 void cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError *refusal);

@@ -22,7 +22,12 @@
     X(TCB_GENOA, SNP, "MinimumTCB.Genoa", LEVELS, NULL, TCB_BELOW_FLOOR)                           \
     X(TCB_TURIN, SNP, "MinimumTCB.Turin", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                       \
     X(TCB_VENICE, SNP, "MinimumTCB.Venice", LEVELS_FMC, NULL, TCB_BELOW_FLOOR)                     \
+    X(LAUNCH_TCB_MILAN, SNP, "MinimumLaunchTCB.Milan", LEVELS, NULL, LAUNCH_TCB_BELOW_FLOOR)       \
+    X(LAUNCH_TCB_GENOA, SNP, "MinimumLaunchTCB.Genoa", LEVELS, NULL, LAUNCH_TCB_BELOW_FLOOR)       \
+    X(LAUNCH_TCB_TURIN, SNP, "MinimumLaunchTCB.Turin", LEVELS_FMC, NULL, LAUNCH_TCB_BELOW_FLOOR)   \
+    X(LAUNCH_TCB_VENICE, SNP, "MinimumLaunchTCB.Venice", LEVELS_FMC, NULL, LAUNCH_TCB_BELOW_FLOOR) \
     X(FIRMWARE, SNP, "MinimumFirmware", VERSION, NULL, FIRMWARE_TOO_OLD)                           \
+    X(ALLOW_PROVISIONAL, SNP, "AllowProvisionalFirmware", BOOLEAN, NULL, FIRMWARE_PROVISIONAL)     \
     X(GUEST_SVN, SNP, "MinimumGuestSVN", NUMBER, NULL, GUEST_SVN_TOO_LOW)                          \
     X(VMPL, SNP, "VMPL", VMPLS, "tee.vmpl", VMPL_REFUSED)                                          \
     X(SIGNING_KEYS, SNP, "SigningKeys", SIGNERS, "tee.signing_key", SIGNING_KEY_REFUSED)           \
@@ -55,6 +60,11 @@
     X(GRACE, COLLATERAL, "CollateralGrace", SPAN, NULL, COLLATERAL_EXPIRED)                        \
     X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)             \
     X(VTPM_KINDS, VTPM, "Kinds", VTPMS, "vtpm.kind", VTPM_KIND_REFUSED)                            \
+    X(TD_MEASUREMENTS, VTPM, "TDMeasurements", HEX48, "vtpm.td.measurement", VTPM_TD_UNLISTED)     \
+    X(TD_RTMR0, VTPM, "TDRTMR0", HEX48, "vtpm.td.rtmr0", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR1, VTPM, "TDRTMR1", HEX48, "vtpm.td.rtmr1", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR2, VTPM, "TDRTMR2", HEX48, "vtpm.td.rtmr2", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR3, VTPM, "TDRTMR3", HEX48, "vtpm.td.rtmr3", VTPM_TD_UNLISTED)                         \
     X(ALLOW_ASSERTED_AK, VTPM, "AllowAssertedAK", BOOLEAN, "vtpm.ak", AK_UNPROVEN)                 \
     X(PERSISTENT, VTPM, "Persistent", BOOLEAN, NULL, TPM_EPHEMERAL)                                \
     X(MAX_AGE, VTPM, "MaxAge", SPAN, NULL, NOT_VERIFIED)
@@ -75,7 +85,7 @@ typedef enum {
     CVS_TEE_N_GROUPS
 } CvsTeeGroup;
 
-/* Components of a TCB, as MinimumTCB.LINE= and the claims name them. */
+/* Components of a TCB, as MinimumTCB.LINE=, MinimumLaunchTCB.LINE= and the claims name them. */
 typedef enum {
     CVS_TEE_LEVEL_FMC, /* Turin and Venice only */
     CVS_TEE_LEVEL_BOOTLOADER,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/measure.h"
+#include "base/boot-id.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/lock.h"
@@ -16,7 +17,6 @@
 
 #define FOLDER_MODE 0700
 #define LOG_MODE 0600
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 G_STATIC_ASSERT(CVS_MEASURE_TEXT_MAX == CVS_PCR_EVENT_MAX);
 
@@ -160,25 +160,10 @@ settle(const CvsMeasurer *measurer, int dir, int fd, off_t *ret_end, GError **er
     return TRUE;
 }
 
-static char *
-read_boot_id(void)
-{
-    g_autofree char *text = NULL;
-    GString *id = g_string_new(NULL);
-
-    if (g_file_get_contents(BOOT_ID_FILE, &text, NULL, NULL)) {
-        for (const char *p = text; *p; p++) {
-            if (g_ascii_isxdigit(*p))
-                g_string_append_c(id, *p);
-        }
-    }
-    return g_string_free(id, FALSE);
-}
-
 static gboolean
 append(int fd, off_t end, const CvsMeasured *record, const char *text, GError **error)
 {
-    g_autofree char *boot_id = read_boot_id();
+    g_autofree char *boot_id = cvs_boot_id();
     g_autofree char *line = cvs_measure_log_format(record, text, boot_id);
     gsize size = strlen(line);
 

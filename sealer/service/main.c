@@ -257,8 +257,11 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     g_autoptr(CvsSnpRoots) snp = NULL;
     g_autoptr(CvsTdxRoots) tdx = NULL;
     CvsAttesterState state;
-    CvsAttesterConfig config = {
-        .tpm = tpm, .collateral_dir = paths->collateral, .back = on_back, .back_data = service};
+    CvsAttesterConfig config = {.tpm = tpm,
+                                .collateral_dir = paths->collateral,
+                                .keep = TRUE,
+                                .back = on_back,
+                                .back_data = service};
 
     if (!cvs_tee_roots_new(service->config, &snp, &tdx, error))
         return FALSE;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tee/pace.h"
+#include "base/boot-id.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/lock.h"
-#include "tee/pseudo-file.h"
 
 #include <string.h>
 #include <time.h>
 
 #define FILE_NAME "tee-requests"
 #define FILE_MAX 4096
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define US_PER_S G_GINT64_CONSTANT(1000000)
 
 /* When requests were; NEVER for none. */
@@ -26,7 +25,7 @@ struct _CvsPace {
     int dir;
     CvsLock *lock;
     const CvsPaceClock *clock;
-    char *boot; /* "" if a sandbox hides it */
+    char *boot; /* "" if it is hidden from us */
     CvsPaceKind kind;
     gboolean pending; /* a request was written down and is not known to be over */
 };
@@ -47,16 +46,6 @@ system_sleep(gpointer data, gint64 us)
 }
 
 const CvsPaceClock cvs_pace_clock = {system_now, system_sleep, NULL};
-
-static char *
-read_boot_id(void)
-{
-    g_autoptr(GBytes) bytes = cvs_pseudo_file_read_path(BOOT_ID, 64, NULL);
-    gsize size = 0;
-    const char *text = bytes ? g_bytes_get_data(bytes, &size) : NULL;
-
-    return size ? g_strchomp(g_strndup(text, size)) : g_strdup("");
-}
 
 static gint64
 past(gint64 when, gint64 now)
@@ -86,7 +75,7 @@ read_times(const CvsPace *pace, gint64 now)
                           NULL) ||
         !cvs_json_get_int(json, "svsm", NEVER, G_MAXINT64, FILE_NAME, &times.svsm, NULL))
         return never;
-    /* The daemon's sandbox hides the boot's id from it, and not from the command line. */
+    /* A sandbox may hide the boot's id from one of us, and not from the other. */
     if (*boot && *pace->boot && !g_str_equal(boot, pace->boot))
         return never;
     times.last = past(times.last, now);
@@ -201,7 +190,7 @@ cvs_pace_begin(const char *run_dir, CvsPaceKind kind, const CvsPaceClock *clock,
     gint64 left = MAX(deadline - clock->now(clock->data), 0);
 
     pace->clock = clock;
-    pace->boot = read_boot_id();
+    pace->boot = cvs_boot_id();
     pace->dir = cvs_dir_open(run_dir, TRUE, 0700, &local);
     if (pace->dir < 0) {
         if (g_error_matches(local, CVS_ERROR, CVS_ERROR_NO_SUCH_KEY))

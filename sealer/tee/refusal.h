@@ -16,10 +16,11 @@ guint cvs_refusal_count(const GError *refusal);
  *
  *   AttestationFailed   every reason that is not named below: the evidence is no evidence.
  *                       NotVerified, ClaimMalformed and TestRoots among them
- *   VtpmNotTrusted      VtpmKindRefused, SvsmUnlisted, ParavisorUnlisted, AkUnproven
+ *   VtpmNotTrusted      VtpmKindRefused, SvsmUnlisted, ParavisorUnlisted, AkUnproven, and all that
+ *                       begin with VtpmTd
  *   TeeRefused          what a profile refuses about guest and platform (policy/appraisal.h)
- *   TcbTooOld           TcbBelowFloor, FirmwareTooOld, MitigationMissing, TcbStatusRefused,
- *                       TcbDateTooOld
+ *   TcbTooOld           TcbBelowFloor, LaunchTcbBelowFloor, FirmwareTooOld, FirmwareProvisional,
+ *                       MitigationMissing, TcbStatusRefused, TcbDateTooOld
  *   CollateralMissing   CollateralMissing, ChainIncomplete, CrlMissing
  *   CollateralExpired   CertExpired, CrlStale, CollateralExpired, CollateralTooOld
  *   TeeRefused          ClaimMissing: a claim may be missing because its certificate is

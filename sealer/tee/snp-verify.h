@@ -55,6 +55,13 @@ typedef struct {
  *   TcbMismatch                  the leaf's levels are not those of REPORTED_TCB, each one equal
  *   ReportSignature              ECDSA P-384 over bytes 0 to 0x29F does not hold
  *
+ * What is not compared is the address of the revocation list in ASK, ASVK and ARK
+ * (cRLDistributionPoints, https://kdsintf.amd.com/vcek/v1/LINE/crl and …/vlek/…; no VCEK or VLEK
+ * has one): it would prove nothing. The pinned ARK's signature covers it, nothing is fetched from
+ * it, and AMD's lists have no issuingDistributionPoint that could be held against it (RFC
+ * 5280, 6.3.3 (b)): a list of the ARK speaks for all that it issued, and each one that is given is
+ * asked.
+ *
  * A leaf certified anew (same key, other dates) is as good as the first. ret_report and ret_claims
  * may be NULL; both are set whenever the report parses, also when FALSE is returned: then the claim
  * tee.verified is false and all others are only what the report says. */

@@ -8,8 +8,12 @@
  *   "snp-1"  MSG_KEY_REQ of the secure processor (sev-guest.h): root VCEK, or VLEK where one is
  *            loaded; GUEST_POLICY, MEASUREMENT and TCB_VERSION mixed in, the last as COMMITTED_TCB
  *            was when the parameters were made, so that a firmware that was committed since gives
- *            the old key; VMPL as the kernel's was. The root moves with the chip, and with
- *            REPORTED_TCB where the provider raises that: then the key is gone.
+ *            the old key; VMPL as the kernel's was. With TCB_VERSION among the fields the root
+ *            is the VCEK of that version, whatever REPORTED_TCB has become: so AMD's published
+ *            firmware has it (AMD-ASPFW, sev_mcmd.c, SNP_MSG_KEY_REQ; sev_plat.c,
+ *            vcek_hash_derive()). It moves with the chip. A VLEK is not derived back: it is the
+ *            one that is loaded, which has to be of REPORTED_TCB. Where the provider raises that
+ *            and loads another, the key is gone.
  *
  * TDX has no such request: a TD's sealing keys exist in no module that is in use. */
 

@@ -300,7 +300,8 @@ test_remedy(void)
     g_autoptr(GError) mismatch = g_error_new(CVS_ERROR, CVS_ERROR_PCR_MISMATCH, "x");
     g_autoptr(GError) profile = g_error_new(CVS_ERROR, CVS_ERROR_TEE_REFUSED, "x");
     g_autoptr(GError) foreign = g_error_new(G_FILE_ERROR, G_FILE_ERROR_FAILED, "x");
-    g_autofree char *remedy = NULL;
+    g_autoptr(GError) busy = g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "x");
+    g_autofree char *remedy = NULL, *again = NULL, *waits = NULL, *direct = NULL;
 
     g_assert_null(cvs_report_remedy(&cli, mismatch));
     g_assert_null(cvs_report_remedy(&cli, profile));
@@ -308,6 +309,16 @@ test_remedy(void)
     cvs_error_add_reason(profile, CVS_REASON_RECOVERY_REQUIRED, NULL, NULL, "x");
     remedy = cvs_report_remedy(&cli, profile);
     g_assert_cmpstr(remedy, ==, "add --recovery-key");
+
+    cvs_error_add_reason(busy, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "x");
+    again = cvs_report_remedy(&cli, busy);
+    g_assert_cmpstr(again, ==, "try again");
+    cli.verb = "attest";
+    waits = cvs_report_remedy(&cli, busy);
+    g_assert_nonnull(strstr(waits, "--direct"));
+    cli.options.direct = TRUE;
+    direct = cvs_report_remedy(&cli, busy);
+    g_assert_cmpstr(direct, ==, "try again");
 }
 
 int

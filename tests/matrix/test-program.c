@@ -311,6 +311,15 @@ test_says_host(void)
     slot = json_array_get(json_object_get(shown, "slots"), 0);
     g_assert_true(json_is_false(json_object_get(slot, "pcrs-bind-host")));
     /* Without the daemon the same. */
+    matrix_forget_pace(matrix);
+    assert_says(
+        matrix_run(matrix, 0,
+                   "generate made --size 32 --derived-key --direct --config %s/cvmseal.conf "
+                   "--vault %s --policies %s/policies --tcti %s",
+                   matrix->bed->dir, matrix->bed->vault, matrix->bed->dir,
+                   test_tpm_port(matrix->bed->tpm, "program")),
+        "cvmseal: warning: " SENTENCE);
+    g_free(matrix_run_as(matrix, ROOT, 0, "remove made"));
     assert_says(matrix_run(matrix, 0, "show hosts --direct --config %s/cvmseal.conf --vault %s",
                            matrix->bed->dir, matrix->bed->vault),
                 SENTENCE);

@@ -120,6 +120,31 @@ test_snp(void)
         {"milan-v3.report.bin", "milan-v3.vcek.der", MILAN, AT_2026,
          SNP_PROFILE "Providers=CN=cc-us-east-2.amazonaws.com\n", "", "ClaimMissing",
          CVS_ERROR_TEE_REFUSED},
+        /* Its microcode is 0xd9 reported, 0xdb committed and at launch, 0xdc current: that is
+         * taken, if nobody says otherwise. */
+        {"milan-v3-vlek-vmpl1.report.bin", "milan-v3-vlek-vmpl1.vlek.der", MILAN_VLEK, AT_2025,
+         NULL, "", "", -1},
+        {"milan-v3-vlek-vmpl1.report.bin", "milan-v3-vlek-vmpl1.vlek.der", MILAN_VLEK, AT_2025,
+         SNP_PROFILE "AllowProvisionalFirmware=no\n", "", "FirmwareProvisional",
+         CVS_ERROR_TCB_TOO_OLD},
+        {"milan-v3-vlek-vmpl1.report.bin", "milan-v3-vlek-vmpl1.vlek.der", MILAN_VLEK, AT_2025,
+         SNP_PROFILE "MinimumTCB.Milan=microcode:217\n"
+                     "MinimumLaunchTCB.Milan=bootloader:4 tee:0 snp:24 microcode:219\n",
+         "", "", -1},
+        {"milan-v3-vlek-vmpl1.report.bin", "milan-v3-vlek-vmpl1.vlek.der", MILAN_VLEK, AT_2025,
+         SNP_PROFILE "MinimumLaunchTCB.Milan=bootloader:4 tee:0 snp:24 microcode:220\n", "",
+         "LaunchTcbBelowFloor", CVS_ERROR_TCB_TOO_OLD},
+        {"milan-v3.report.bin", "milan-v3.vcek.der", MILAN, AT_2026,
+         SNP_PROFILE "AllowProvisionalFirmware=no\n", "", "", -1},
+        {"turin-v5.report.bin", "turin-v5.vcek.der", TURIN, AT_2026,
+         SNP_PROFILE "AllowProvisionalFirmware=no\n"
+                     "MinimumLaunchTCB.Turin=fmc:1 bootloader:3 tee:2 snp:5 microcode:97\n",
+         "", "", -1},
+        {"turin-v5.report.bin", "turin-v5.vcek.der", TURIN, AT_2026,
+         SNP_PROFILE "MinimumLaunchTCB.Turin=fmc:2 bootloader:4 tee:3 snp:6 microcode:98\n", "",
+         "LaunchTcbBelowFloor LaunchTcbBelowFloor LaunchTcbBelowFloor LaunchTcbBelowFloor "
+         "LaunchTcbBelowFloor",
+         CVS_ERROR_TCB_TOO_OLD},
         /* Unproven: that stays the error, however much else is not known. */
         {"genoa-v2-novcek.report.bin", NULL, GENOA, AT_2026, NULL, "CollateralMissing",
          "CollateralMissing", CVS_ERROR_COLLATERAL_MISSING},

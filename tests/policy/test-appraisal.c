@@ -33,6 +33,12 @@ static const char snp_claims[] =
     " \"tee.firmware.current.build\": 29,"
     " \"tee.tcb.reported.bootloader\": 4, \"tee.tcb.reported.tee\": 0,"
     " \"tee.tcb.reported.snp\": 22, \"tee.tcb.reported.microcode\": 213,"
+    " \"tee.tcb.current.bootloader\": 4, \"tee.tcb.current.tee\": 0,"
+    " \"tee.tcb.current.snp\": 23, \"tee.tcb.current.microcode\": 219,"
+    " \"tee.tcb.committed.bootloader\": 4, \"tee.tcb.committed.tee\": 0,"
+    " \"tee.tcb.committed.snp\": 23, \"tee.tcb.committed.microcode\": 219,"
+    " \"tee.firmware.committed.major\": 1, \"tee.firmware.committed.minor\": 55,"
+    " \"tee.firmware.committed.build\": 29,"
     " \"tee.mit_vector.launch\": \"0x3f\", \"tee.mit_vector.current\": \"0x3f\"}";
 
 static const char tdx_claims[] =
@@ -114,6 +120,14 @@ static const Row rows[] = {
      "FirmwareTooOld", OLD, INT, NULL},
     {SNP, "SNP", "MinimumFirmware=1.55.29", "tee.firmware.current.major", "2", "0",
      "FirmwareTooOld", OLD, INT, NULL},
+    {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.firmware.committed.build", "29", "28",
+     "FirmwareProvisional", OLD, INT, NULL},
+    {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.firmware.committed.minor", "55", "54",
+     "FirmwareProvisional", OLD, INT, NULL},
+    {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.firmware.committed.major", "1", "0",
+     "FirmwareProvisional", OLD, INT, NULL},
+    {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.firmware.current.build", "29", "30",
+     "FirmwareProvisional", OLD, INT, NULL},
     {SNP, "SNP", "MinimumGuestSVN=65547", "tee.guest_svn", "65547", "65546", "GuestSvnTooLow",
      REFUSED, INT, NULL},
     {SNP, "SNP", "VMPL=0", "tee.vmpl", "0", "1", "VmplRefused", REFUSED, INT, NULL},
@@ -353,6 +367,7 @@ test_rows_complete(void)
         const char *name = cvs_tee_key_name((CvsTeeKey)key);
         g_autofree char *start = g_strconcat(name, "=", NULL);
         gboolean found = key == CVS_TEE_TYPES || g_str_has_prefix(name, "MinimumTCB.") ||
+                         g_str_has_prefix(name, "MinimumLaunchTCB.") ||
                          cvs_tee_key_group((CvsTeeKey)key) == CVS_TEE_GROUP_VTPM;
 
         for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -377,8 +392,18 @@ test_values(void)
         {SNP, "SNP", "MinimumTCB.Milan=microcode:214 snp:3", "tee.tcb.reported.microcode", "213",
          "microcode:213", "microcode:214",
          "microcode of REPORTED_TCB is 213, and MinimumTCB.Milan= wants at least 214"},
+        {SNP, "SNP", "MinimumLaunchTCB.Milan=snp:24", "tee.tcb.launch.snp", "23", "snp:23",
+         "snp:24", "snp of LAUNCH_TCB is 23, and MinimumLaunchTCB.Milan= wants at least 24"},
         {SNP, "SNP", "MinimumFirmware=1.55.30", "tee.line", Q("Milan"), "1.55.29", "1.55.30",
          "the firmware that runs has version 1.55.29, and MinimumFirmware= wants at least 1.55.30"},
+        {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.firmware.committed.build", "28", "1.55.28",
+         "1.55.29",
+         "the firmware that runs has version 1.55.29, and only 1.55.28 is committed: the host can "
+         "go back to that, and AllowProvisionalFirmware=no refuses it"},
+        {SNP, "SNP", "AllowProvisionalFirmware=no", "tee.tcb.committed.microcode", "115",
+         "microcode:115", "microcode:219",
+         "microcode of CURRENT_TCB is 219, and only 115 is committed: the host can go back to "
+         "that, and AllowProvisionalFirmware=no refuses it"},
         {SNP, "SNP", "RequirePlatform=alias-check-complete",
          "tee.platform_info.alias_check_complete", "false", "false", "true",
          "alias-check-complete in tee.platform_info is off, and RequirePlatform= wants it on"},
@@ -418,20 +443,20 @@ test_values(void)
     }
 }
 
-/* One below, in each component of each line; and a component more in the others makes up for
- * nothing. */
+/* One below, in each component of each line; and a component more in the others, or in another of
+ * the TCBs, makes up for nothing. */
 static void
-test_floors(void)
+check_floors(const char *rule, const char *tcb, const char *reason)
 {
     static const char *const lines[] = {"Milan", "Genoa", "Turin", "Venice"};
     static const char *const parts[] = {"fmc", "bootloader", "tee", "snp", "microcode"};
+    static const char *const tcbs[] = {"reported", "current", "committed", "launch"};
 
     for (gsize l = 0; l < G_N_ELEMENTS(lines); l++) {
         gsize first = l < 2 ? 1 : 0;
-        g_autofree char *key =
-            g_strdup_printf("MinimumTCB.%s=%sbootloader:4 tee:2 snp:22 microcode:213", lines[l],
-                            first == 0 ? "fmc:1 " : "");
-        g_autofree char *other = g_strdup_printf("MinimumTCB.%s=snp:255", lines[(l + 1) % 4]);
+        g_autofree char *key = g_strdup_printf("%s.%s=%sbootloader:4 tee:2 snp:22 microcode:213",
+                                               rule, lines[l], first == 0 ? "fmc:1 " : "");
+        g_autofree char *other = g_strdup_printf("%s.%s=snp:255", rule, lines[(l + 1) % 4]);
         g_autofree char *line_json = g_strdup_printf("\"%s\"", lines[l]);
         g_autoptr(CvsProfile) profile = profile_with("SNP", key);
         g_autoptr(CvsProfile) other_profile = profile_with("SNP", other);
@@ -439,26 +464,27 @@ test_floors(void)
 
         for (gsize p = first; p < G_N_ELEMENTS(parts); p++) {
             g_autoptr(json_t) claims = claims_of(SNP);
-            g_autofree char *claim = g_strdup_printf("tee.tcb.reported.%s", parts[p]);
+            g_autofree char *claim = g_strdup_printf("tee.tcb.%s.%s", tcb, parts[p]);
 
             set(claims, "tee.line", line_json);
             for (gsize i = first; i < G_N_ELEMENTS(parts); i++) {
-                g_autofree char *name = g_strdup_printf("tee.tcb.reported.%s", parts[i]);
-                g_autofree char *current = g_strdup_printf("tee.tcb.current.%s", parts[i]);
+                for (gsize t = 0; t < G_N_ELEMENTS(tcbs); t++) {
+                    g_autofree char *name = g_strdup_printf("tee.tcb.%s.%s", tcbs[t], parts[i]);
 
-                (void)json_object_set_new(claims, name, json_integer(floors[i]));
-                (void)json_object_set_new(claims, current, json_integer(255));
+                    (void)json_object_set_new(
+                        claims, name, json_integer(g_str_equal(tcbs[t], tcb) ? floors[i] : 255));
+                }
             }
             expect(profile, claims, "", -1, claim);
             /* Another line's floor is not this one's. */
             expect(other_profile, claims, "", -1, claim);
             for (gsize i = first; i < G_N_ELEMENTS(parts); i++) {
-                g_autofree char *name = g_strdup_printf("tee.tcb.reported.%s", parts[i]);
+                g_autofree char *name = g_strdup_printf("tee.tcb.%s.%s", tcb, parts[i]);
 
                 (void)json_object_set_new(claims, name, json_integer(255));
             }
             (void)json_object_set_new(claims, claim, json_integer(floors[p] - 1));
-            expect(profile, claims, "TcbBelowFloor", OLD, claim);
+            expect(profile, claims, reason, OLD, claim);
             set(claims, claim, "\"255\"");
             expect(profile, claims, "ClaimMalformed", CVS_ERROR_ATTESTATION_FAILED, claim);
             (void)json_object_del(claims, claim);
@@ -466,13 +492,78 @@ test_floors(void)
         }
     }
     {
-        g_autoptr(CvsProfile) profile = profile_with("SNP", "MinimumTCB.Turin=snp:255");
+        g_autofree char *key = g_strdup_printf("%s.Turin=snp:255", rule);
+        g_autoptr(CvsProfile) profile = profile_with("SNP", key);
         g_autoptr(json_t) claims = claims_of(SNP);
 
         /* The line is not judged, but it has to be known. */
         expect(profile, claims, "", -1, "another line");
         (void)json_object_del(claims, "tee.line");
         expect(profile, claims, "ClaimMissing", REFUSED, "no line");
+    }
+}
+
+static void
+test_floors(void)
+{
+    check_floors("MinimumTCB", "reported", "TcbBelowFloor");
+    check_floors("MinimumLaunchTCB", "launch", "LaunchTcbBelowFloor");
+}
+
+/* Each part that is not committed is a reason of its own; what is allowed, or not asked, is no
+ * matter. Rows about single claims of the version are in the table. */
+static void
+test_provisional(void)
+{
+    static const char *const lines[] = {"Milan", "Genoa", "Turin", "Venice"};
+    static const char *const parts[] = {"fmc", "bootloader", "tee", "snp", "microcode"};
+    g_autoptr(CvsProfile) refuse = profile_with("SNP", "AllowProvisionalFirmware=no");
+    g_autoptr(CvsProfile) allow = profile_with("SNP", "AllowProvisionalFirmware=yes");
+    g_autoptr(CvsProfile) silent = profile_with("SNP", NULL);
+
+    for (gsize l = 0; l < G_N_ELEMENTS(lines); l++) {
+        g_autofree char *line_json = g_strdup_printf("\"%s\"", lines[l]);
+
+        for (gsize p = l < 2 ? 1 : 0; p < G_N_ELEMENTS(parts); p++) {
+            g_autofree char *current = g_strdup_printf("tee.tcb.current.%s", parts[p]);
+            g_autofree char *committed = g_strdup_printf("tee.tcb.committed.%s", parts[p]);
+            g_autoptr(json_t) claims = claims_of(SNP);
+
+            set(claims, "tee.line", line_json);
+            if (l >= 2) {
+                set(claims, "tee.tcb.current.fmc", "1");
+                set(claims, "tee.tcb.committed.fmc", "1");
+            }
+            expect(refuse, claims, "", -1, committed);
+            set(claims, current, "9");
+            set(claims, committed, "8");
+            expect(refuse, claims, "FirmwareProvisional", OLD, committed);
+            expect(allow, claims, "", -1, committed);
+            expect(silent, claims, "", -1, committed);
+            /* No firmware says so; but it is not that what runs is committed. */
+            set(claims, committed, "10");
+            expect(refuse, claims, "FirmwareProvisional", OLD, committed);
+            set(claims, committed, "9");
+            expect(refuse, claims, "", -1, committed);
+            set(claims, committed, "\"9\"");
+            expect(refuse, claims, "ClaimMalformed", CVS_ERROR_ATTESTATION_FAILED, committed);
+            (void)json_object_del(claims, committed);
+            expect(refuse, claims, "ClaimMissing", REFUSED, committed);
+            expect(allow, claims, "", -1, committed);
+            set(claims, committed, "9");
+            (void)json_object_del(claims, current);
+            expect(refuse, claims, "ClaimMissing", REFUSED, current);
+        }
+    }
+    {
+        g_autoptr(json_t) claims = claims_of(SNP);
+
+        (void)json_object_del(claims, "tee.line");
+        expect(refuse, claims, "ClaimMissing", REFUSED, "no line");
+        set(claims, "tee.line", Q("Milan"));
+        set(claims, "tee.tcb.committed.snp", "1");
+        set(claims, "tee.firmware.committed.minor", "54");
+        expect(refuse, claims, "FirmwareProvisional FirmwareProvisional", OLD, "both");
     }
 }
 
@@ -1008,6 +1099,7 @@ main(int argc, char **argv)
     g_test_add_func("/appraisal/rows-complete", test_rows_complete);
     g_test_add_func("/appraisal/values", test_values);
     g_test_add_func("/appraisal/floors", test_floors);
+    g_test_add_func("/appraisal/provisional", test_provisional);
     g_test_add_func("/appraisal/types", test_types);
     g_test_add_func("/appraisal/none", test_none);
     g_test_add_func("/appraisal/verified", test_verified);

@@ -50,6 +50,8 @@ static const struct {
     {"SNP", "Lines", "Milan Genoa Turin Venice", "Milan Genoa Turin Venice", 0},
     {"SNP", "MinimumFirmware", "1.55.29", NULL, 1 << 16 | 55 << 8 | 29},
     {"SNP", "MinimumFirmware", "0.0.0", NULL, 0},
+    {"SNP", "AllowProvisionalFirmware", "no", NULL, 0},
+    {"SNP", "AllowProvisionalFirmware", "yes", NULL, 1},
     {"SNP", "MinimumGuestSVN", "4294967295", NULL, 4294967295},
     {"SNP", "VMPL", "0 1 2 3", "0 1 2 3", 0},
     {"SNP", "SigningKeys", "vlek vcek", "vlek vcek", 0},
@@ -100,8 +102,13 @@ static const struct {
     {"Collateral", "CollateralGrace", "30d", NULL, 2592000},
     {"Collateral", "CollateralGrace", "4w", NULL, 2419200},
     {"Collateral", "CollateralMaximumAge", "3650d", NULL, 315360000},
-    {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td host none",
-     "svsm svsm-unlisted azure azure-unlisted vtpm-td host none", 0},
+    {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td vtpm-td-unlisted host none",
+     "svsm svsm-unlisted azure azure-unlisted vtpm-td vtpm-td-unlisted host none", 0},
+    {"vTPM", "TDMeasurements", A48 " " ZERO48, A48 " " ZERO48, 0},
+    {"vTPM", "TDRTMR0", A48, A48, 0},
+    {"vTPM", "TDRTMR1", A48, A48, 0},
+    {"vTPM", "TDRTMR2", A48, A48, 0},
+    {"vTPM", "TDRTMR3", ZERO48, ZERO48, 0},
     {"vTPM", "AllowAssertedAK", "yes", NULL, 1},
     {"vTPM", "Persistent", "yes", NULL, 1},
     {"vTPM", "MaxAge", "12h", NULL, 43200},
@@ -139,6 +146,10 @@ test_levels(void)
         {"MinimumTCB.Genoa=microcode:255", {-1, -1, -1, -1, 255}},
         {"MinimumTCB.Turin=snp:5 fmc:1", {1, -1, -1, 5, -1}},
         {"MinimumTCB.Venice=fmc:0", {0, -1, -1, -1, -1}},
+        {"MinimumLaunchTCB.Milan=bootloader:4", {-1, 4, -1, -1, -1}},
+        {"MinimumLaunchTCB.Genoa=tee:1 snp:23", {-1, -1, 1, 23, -1}},
+        {"MinimumLaunchTCB.Turin=fmc:1 snp:5", {1, -1, -1, 5, -1}},
+        {"MinimumLaunchTCB.Venice=microcode:9", {-1, -1, -1, -1, 9}},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -198,7 +209,16 @@ static const struct {
     {"SNP", "MinimumTCB.Turin=ucode:1", "MinimumTCB.Turin: \"ucode:1\" is not fmc, " COMPONENT},
     {"SNP", "MinimumTCB.Turin=fmc:1 snp:2 fmc:1",
      "MinimumTCB.Turin: \"fmc:1\" is not the only floor of this component"},
+    {"SNP", "MinimumLaunchTCB=snp:1", "unknown key \"MinimumLaunchTCB\" in the group [SNP]"},
+    {"SNP", "MinimumLaunchTCB.Milan=fmc:1", "MinimumLaunchTCB.Milan: \"fmc:1\" is not " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Genoa=fmc:1", "MinimumLaunchTCB.Genoa: \"fmc:1\" is not " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Turin=ucode:1",
+     "MinimumLaunchTCB.Turin: \"ucode:1\" is not fmc, " COMPONENT},
+    {"SNP", "MinimumLaunchTCB.Venice=snp:256",
+     "MinimumLaunchTCB.Venice: \"snp:256\" is not fmc, " COMPONENT},
     {"SNP", "MinimumFirmware=", "MinimumFirmware: \"\" is not " VERSION},
+    {"SNP", "AllowProvisionalFirmware=maybe",
+     "AllowProvisionalFirmware: \"maybe\" is not yes or no"},
     {"SNP", "MinimumFirmware=1.55", "MinimumFirmware: \"1.55\" is not " VERSION},
     {"SNP", "MinimumFirmware=1.55.29.0", "MinimumFirmware: \"1.55.29.0\" is not " VERSION},
     {"SNP", "MinimumFirmware=1.55.256", "MinimumFirmware: \"1.55.256\" is not " VERSION},
@@ -268,6 +288,8 @@ static const struct {
     {"vTPM", "Kinds=", "Kinds: " NO_LIST},
     {"vTPM", "Kinds=any", "Kinds: \"any\" is not a kind of vTPM"},
     {"vTPM", "AllowAssertedAK=maybe", "AllowAssertedAK: \"maybe\" is not yes or no"},
+    {"vTPM", "TDMeasurements=1234",
+     "TDMeasurements: \"1234\" is not 48 bytes in hexadecimal digits"},
     {"vTPM", "Persistent=maybe", "Persistent: \"maybe\" is not yes or no"},
     {"vTPM", "MaxAge=-1", "MaxAge: \"-1\" is not " SPAN},
     {"vTPM", "Measurements=" A48, "unknown key \"Measurements\" in the group [vTPM]"},
@@ -294,9 +316,11 @@ test_complete(void)
     for (guint i = 0; i < CVS_TEE_N_KEYS; i++) {
         const char *key = cvs_tee_key_name((CvsTeeKey)i);
         g_autofree char *start = g_strconcat(key, "=", NULL);
-        gboolean is_floor = g_str_has_prefix(key, "MinimumTCB.");
+        gboolean is_floor =
+            g_str_has_prefix(key, "MinimumTCB.") || g_str_has_prefix(key, "MinimumLaunchTCB.");
         gboolean is_good = is_floor;
-        gboolean is_bad = is_floor || g_str_has_prefix(key, "RTMR");
+        gboolean is_bad =
+            is_floor || g_str_has_prefix(key, "RTMR") || g_str_has_prefix(key, "TDRTMR");
 
         for (gsize j = 0; j < G_N_ELEMENTS(good); j++)
             is_good |= g_str_equal(good[j].key, key);

@@ -39,7 +39,10 @@ hold_tee(void)
 static void
 restart(void)
 {
+    g_autofree char *kept = g_build_filename(vm.paths->run_dir, "boot-attestation", NULL);
+
     g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    (void)g_unlink(kept);
     bed_start(bed, 0);
 }
 
@@ -347,6 +350,33 @@ test_refresh(void)
                            "CVMSEAL_VERDICT=done", NULL));
 }
 
+/* A daemon that starts anew in the same boot asks nobody for what the one before was told. */
+static void
+test_next_daemon(void)
+{
+    guint before = 0;
+
+    restart();
+    wait_until_well();
+    before = tee_sim_requests(vm.sim);
+    g_assert_cmpint(bed_stop(bed, SIGTERM), ==, 0);
+    bed_start(bed, 0);
+    expect_property("AttestationState", "none");
+    expect_sealed(seal("next"));
+    expect_property("AttestationState", "attested");
+    expect_property("VtpmKind", "svsm");
+    bed_assert_opens(bed->alice, "next", "x", 1, NULL);
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before);
+    /* But when it is told to. */
+    expect_sealed(
+        test_call(bed->root, "Refresh", g_variant_new("(@a{sv})", bed_options(NULL)), NULL, 0));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+    g_assert_cmpint(bed_stop(bed, SIGKILL), ==, -SIGKILL);
+    bed_start(bed, 0);
+    expect_sealed(seal("next"));
+    g_assert_cmpuint(tee_sim_requests(vm.sim), ==, before + 1);
+}
+
 static TestReply *
 attest(GDBusConnection *who, const char *nonce, const char *options)
 {
@@ -402,14 +432,21 @@ test_attest(void)
 }
 
 static TestReply *
-answer(GDBusConnection *who, const char *nonce, const void *challenge, gsize size)
+answer_fd(GDBusConnection *who, const char *nonce, int fd)
 {
     GVariant *bytes = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, nonce, strlen(nonce), 1);
-    CVS_AUTO_FD int fd = bed_pipe(challenge, size);
 
     return test_call(who, "Attest",
                      g_variant_new("(@ay@a{sv})", bytes, bed_options("{'challenge': <handle 0>}")),
                      &fd, 1);
+}
+
+static TestReply *
+answer(GDBusConnection *who, const char *nonce, const void *challenge, gsize size)
+{
+    CVS_AUTO_FD int fd = bed_pipe(challenge, size);
+
+    return answer_fd(who, nonce, fd);
 }
 
 /* What is no challenge reaches neither TPM nor TEE. A real one is answered in matrix/program. */
@@ -418,11 +455,19 @@ test_challenge(void)
 {
     g_autofree char *filling = g_strnfill(CVS_CHALLENGE_SIZE_MAX + 1, ' ');
     guint before = tee_sim_requests(vm.sim);
+    CVS_AUTO_FD int end = -1, open_end = -1;
+    int ends[2];
 
     bed_assert_error(answer(bed->alice, "", "{}", 2), "NotAuthorized");
     bed_assert_error(answer(bed->root, "", "{}", 2), "BadFormat");
     bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX), "BadFormat");
     bed_assert_error(answer(bed->root, "", filling, CVS_CHALLENGE_SIZE_MAX + 1), "TooLarge");
+    /* Its end is not waited for then. */
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    end = ends[0];
+    open_end = ends[1];
+    g_assert_true(cvs_write_all(open_end, filling, CVS_CHALLENGE_SIZE_MAX + 1));
+    bed_assert_error(answer_fd(bed->root, "", end), "TooLarge");
     bed_assert_error(answer(bed->root, "", "", 0), "InvalidArgument");
     /* It has a nonce itself; before anybody is asked whether he may. */
     bed_assert_error(answer(bed->alice, "nonce", "{}", 2), "InvalidArgument");
@@ -530,6 +575,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/service/attestation/properties", test_properties);
     g_test_add_func("/service/attestation/refresh", test_refresh);
+    g_test_add_func("/service/attestation/next-daemon", test_next_daemon);
     g_test_add_func("/service/attestation/attest", test_attest);
     g_test_add_func("/service/attestation/challenge", test_challenge);
     g_test_add_func("/service/attestation/attest-beside", test_attest_beside);

@@ -270,8 +270,12 @@ tee_sim_snp_key(TeeSim *sim, const TeeSimKeyRequest *request, guint8 key[static 
         secret[0] ^= 1;
     if (request->root_key == 1)
         memcpy(secret, sim->launch_secret, sizeof(sim->launch_secret));
-    else /* the VCEK moves with the reported TCB */
-        g_byte_array_append(mixed, body + REPORTED_TCB, 8);
+    else /* the VCEK of the TCB asked for; a VLEK is loaded for the reported one */
+        g_byte_array_append(mixed,
+                            request->fields >> TCB & 1 && sim->sw[TEE_SIM_SIGNER] == 0
+                                ? request->tcb
+                                : body + REPORTED_TCB,
+                            8);
     g_byte_array_append(mixed, (const guint8 *)&request->fields, sizeof(request->fields));
     g_byte_array_append(mixed, (const guint8 *)&request->vmpl, sizeof(request->vmpl));
     if (request->fields >> POLICY & 1)
