@@ -5,11 +5,13 @@
 #include "tee/ghcb-certs.h"
 #include "tee/hcl-report.h"
 #include "tee/tdreport.h"
+#include "tee/vtpm-td-cert.h"
 
 #include <string.h>
 
 #define TYPE "cvmseal-evidence"
-#define VERSION 2
+#define VERSION 3
+#define VERSION_WITH_LOGS 2
 #define VERSION_WITHOUT_LOGS 1
 /* As much as a TD quote may have, and still all of it in a bundle. */
 #define REPORT_MAX (256 * 1024)
@@ -72,6 +74,8 @@ cvs_evidence_bundle_free(CvsEvidenceBundle *bundle)
         g_bytes_unref(*log_of(bundle, i));
     cvs_public_area_free(bundle->ek);
     cvs_public_area_free(bundle->ak);
+    g_bytes_unref(bundle->ek_cert);
+    g_bytes_unref(bundle->ca_cert);
     cvs_quote_clear(&bundle->quote);
     g_free(bundle);
 }
@@ -127,14 +131,34 @@ read_key(const json_t *tpm, const char *name, GError **error)
     return area;
 }
 
+/* Only a TD's, beside its own quote. */
 static gboolean
-read_tpm(CvsEvidenceBundle *bundle, const json_t *root, GError **error)
+read_certs(CvsEvidenceBundle *bundle, const json_t *tpm, GError **error)
+{
+    if (!read_optional(tpm, "ek_cert", CVS_VTPM_TD_EK_MAX, what_tpm, &bundle->ek_cert, error) ||
+        !read_optional(tpm, "ca_cert", CVS_VTPM_TD_CA_MAX, what_tpm, &bundle->ca_cert, error))
+        return FALSE;
+    if ((bundle->ek_cert == NULL) == (bundle->ca_cert == NULL) &&
+        (bundle->ca_cert == NULL || (bundle->report && !bundle->hcl && !bundle->manifest)))
+        return TRUE;
+    g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT, "%s: %s", what_tpm,
+                (bundle->ek_cert == NULL) != (bundle->ca_cert == NULL)
+                    ? "ek_cert and ca_cert do not go without each other"
+                    : "certificates of a vTPM that is a TD, and no quote of a guest that is one");
+    return FALSE;
+}
+
+static gboolean
+read_tpm(CvsEvidenceBundle *bundle, const json_t *root, gint64 version, GError **error)
 {
     json_t *tpm = cvs_json_get_object(root, "tpm", what, error);
+    const char *certs = version == VERSION ? "ek_cert" : NULL;
     json_t *pcrs = NULL;
 
-    if (tpm == NULL || !cvs_json_only(tpm, what_tpm, error, "ek", "ak", "srk_name", "attest",
-                                      "signature", "pcrs", NULL))
+    if (tpm == NULL ||
+        !cvs_json_only(tpm, what_tpm, error, "ek", "ak", "srk_name", "attest", "signature", "pcrs",
+                       certs, "ca_cert", NULL) ||
+        !read_certs(bundle, tpm, error))
         return FALSE;
     if (json_object_get(tpm, "ek")) {
         bundle->ek = read_key(tpm, "ek", error);
@@ -206,7 +230,7 @@ cvs_evidence_bundle_parse(const void *data, gsize size, GError **error)
     if (bundle->nonce == NULL ||
         !read_optional(root, "user_data", CVS_BUNDLE_USER_DATA_MAX, what, &bundle->user_data,
                        error) ||
-        !read_tee(bundle, root, error) || !read_tpm(bundle, root, error) ||
+        !read_tee(bundle, root, error) || !read_tpm(bundle, root, version, error) ||
         !read_logs(bundle, root, error) || !read_answer(bundle, root, error))
         return NULL;
     return g_steal_pointer(&bundle);
@@ -237,6 +261,8 @@ cvs_evidence_bundle_format(const CvsEvidenceBundle *bundle)
     json_decref(tee);
     set_bytes(tpm, "ek", bundle->ek ? bundle->ek->bytes : NULL);
     set_bytes(tpm, "ak", bundle->ak->bytes);
+    set_bytes(tpm, "ek_cert", bundle->ek_cert);
+    set_bytes(tpm, "ca_cert", bundle->ca_cert);
     cvs_json_set_bytes(tpm, "srk_name", bundle->srk_name.bytes, bundle->srk_name.size);
     set_bytes(tpm, "attest", bundle->quote.attest);
     set_bytes(tpm, "signature", bundle->quote.signature);
@@ -246,8 +272,10 @@ cvs_evidence_bundle_format(const CvsEvidenceBundle *bundle)
         set_bytes(with_logs, logs[i].name, *log_of(bundle, i));
     if (json_object_size(with_logs) > 0) {
         (void)json_object_set(root, "logs", with_logs);
-        (void)json_object_set_new(root, "version", json_integer(VERSION));
+        (void)json_object_set_new(root, "version", json_integer(VERSION_WITH_LOGS));
     }
+    if (bundle->ca_cert)
+        (void)json_object_set_new(root, "version", json_integer(VERSION));
     set_bytes(root, "answer", bundle->answer);
     text = cvs_json_pretty(root);
     return g_str_has_suffix(text, "\n") ? g_steal_pointer(&text) : g_strconcat(text, "\n", NULL);

@@ -5,7 +5,7 @@
  * in it is trusted; attest/judge.h says what it is worth.
  *
  *   "type"       "cvmseal-evidence"
- *   "version"    1, with logs 2
+ *   "version"    1, with logs 2, with certificates 3
  *   "nonce"      of whoever asked, 1 to CVS_BUNDLE_NONCE_MAX bytes
  *   "user_data"  what the guest had to say; left out if there is none
  *   "tee"        {"report", "auxblob", "manifest", "tdreport", "hcl"}: an SNP report or a TD quote;
@@ -13,8 +13,10 @@
  *                to the quote; all of a paravisor's report. Left out where there is no TEE
  *   "tpm"        {"ek", "ak", "srk_name", "attest", "signature", "pcrs"}: TPMT_PUBLIC of the keys
  *                (ek: left out where none is vouched for); a Name; TPMS_ATTEST and TPMT_SIGNATURE
- *                of the quote; the values quoted, as tpm/pcr.h has them
- *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h), in both versions;
+ *                of the quote; the values quoted, as tpm/pcr.h has them. From version 3 on also
+ *                {"ek_cert", "ca_cert"}, of a vTPM in a TD of its own, in DER, neither without the
+ *                other (tee/vtpm-td-cert.h)
+ *   "answer"     to the challenge that the nonce belongs to (attest/challenge.h), in all versions;
  *                left out if there was none
  *   "logs"       {"tpm", "cc", "measured"}, from version 2 on: the event logs of the TPM and of the
  *                TD (tee/eventlog.h), and of what was measured since (tee/measure-log.h). Left out
@@ -45,6 +47,8 @@ typedef struct {
     GBytes *measured_log;
     CvsPublicArea *ek; /* NULL: nothing names one */
     CvsPublicArea *ak;
+    GBytes *ek_cert; /* both or none: NULL */
+    GBytes *ca_cert;
     CvsName srk_name;
     CvsQuote quote;
     GBytes *answer; /* CVS_CHALLENGE_ANSWER_SIZE bytes; NULL: none */

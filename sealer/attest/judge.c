@@ -2,6 +2,7 @@
 #include "attest/judge.h"
 #include "attest/binding.h"
 #include "attest/logs.h"
+#include "attest/vtpm-td.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "base/hex.h"
@@ -156,6 +157,16 @@ judge_quote(Run *run, GError **error)
     return TRUE;
 }
 
+static gboolean
+judge_vtpm_td(Run *run, GError **error)
+{
+    const CvsBundleInput *input = run->input;
+
+    return input->bundle->ca_cert == NULL ||
+           cvs_vtpm_td_judge(input->bundle, &run->report, input->evidence, input->store,
+                             run->claims, run->refusal, error);
+}
+
 static void
 classify(Run *run)
 {
@@ -168,6 +179,7 @@ classify(Run *run)
                                       .binding = run->binding,
                                       .manifest = bundle->manifest,
                                       .hcl = bundle->hcl,
+                                      .vtpm_td = bundle->ca_cert != NULL,
                                       .ek = bundle->ek,
                                       .ak = bundle->ak,
                                       .srk_name = &bundle->srk_name,
@@ -192,7 +204,7 @@ cvs_bundle_verify(const CvsBundleInput *input, json_t **ret_claims, GError *refu
     cvs_binding_compute(input->nonce ? input->nonce : bundle->nonce, &bundle->ak->name,
                         &bundle->srk_name, bundle->user_data, run.binding);
     ok = verify_report(&run, error) && judge_quote(&run, error) &&
-         cvs_logs_judge(bundle, run.claims, error);
+         cvs_logs_judge(bundle, run.claims, error) && judge_vtpm_td(&run, error);
     check_nonce(&run);
     check_ak(&run);
     /* Last: what was found against any part says that nothing vouches for the TPM. */

@@ -26,7 +26,7 @@ typedef struct {
 } CvsBundleInput;
 
 /* TRUE: well-formed, and the refusal has a reason for everything that was found against it: those
- * of report-verify.h, quote.h and vtpm.h, and
+ * of report-verify.h, quote.h, vtpm.h and vtpm-td.h, and
  *
  *   NonceMismatch   the bundle says another nonce than was asked with
  *   AkUnfit         by its own public area the attestation key is none (tpm/ak-public.h); then no

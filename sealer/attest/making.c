@@ -5,6 +5,7 @@
 #include "attest/proof.h"
 #include "attest/svsm-manifest.h"
 #include "attest/td-quote.h"
+#include "attest/vtpm-td-read.h"
 #include "base/error.h"
 #include "tee/hcl-report.h"
 #include "tpm/ak.h"
@@ -283,14 +284,10 @@ get_report(CvsMaking *making, GError **error)
     bundle->manifest = take_part(question->evidence->manifest);
     bundle->tdreport = take_part(question->evidence->tdreport);
     if (bundle->manifest) {
-        g_autoptr(CvsSvsmManifest) manifest = cvs_svsm_manifest_parse(
-            g_bytes_get_data(bundle->manifest, NULL), g_bytes_get_size(bundle->manifest), error);
-
-        if (manifest == NULL)
-            return FALSE;
-        bundle->ek = g_steal_pointer(&manifest->ek);
+        bundle->ek = cvs_svsm_manifest_get_ek(bundle->manifest, error);
+        return bundle->ek != NULL;
     }
-    return TRUE;
+    return bundle->tdreport == NULL || cvs_vtpm_td_read(making->config->tpm, bundle, error);
 }
 
 static void

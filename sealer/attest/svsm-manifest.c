@@ -158,3 +158,12 @@ cvs_svsm_manifest_free(CvsSvsmManifest *manifest)
     cvs_public_area_free(manifest->ak);
     g_free(manifest);
 }
+
+CvsPublicArea *
+cvs_svsm_manifest_get_ek(GBytes *bytes, GError **error)
+{
+    g_autoptr(CvsSvsmManifest) manifest =
+        cvs_svsm_manifest_parse(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes), error);
+
+    return manifest ? g_steal_pointer(&manifest->ek) : NULL;
+}

@@ -28,3 +28,5 @@ typedef struct {
 CvsSvsmManifest *cvs_svsm_manifest_parse(const void *data, gsize size, GError **error);
 void cvs_svsm_manifest_free(CvsSvsmManifest *manifest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsSvsmManifest, cvs_svsm_manifest_free)
+/* The endorsement key alone, of what must be a manifest too. */
+CvsPublicArea *cvs_svsm_manifest_get_ek(GBytes *bytes, GError **error);

@@ -214,6 +214,8 @@ cvs_vtpm_classify(const CvsVtpmEvidence *evidence, json_t *claims, GError *refus
             kind = "svsm";
         else if (evidence->hcl)
             kind = "azure";
+        else if (evidence->vtpm_td)
+            kind = "vtpm-td";
     }
     /* Who has not proven what he is vouches for nobody. */
     if (g_str_equal(kind, "host"))
@@ -259,6 +261,24 @@ lists_signer(const CvsProfile *profile, const json_t *claims)
            json_integer_value(svn) >= (json_int_t)floor->number;
 }
 
+/* A register that nothing was measured into needs no list, but one that there is holds. */
+static gboolean
+lists_td(const CvsProfile *profile, const json_t *claims)
+{
+    static const CvsTeeKey rtmrs[] = {CVS_TEE_TD_RTMR0, CVS_TEE_TD_RTMR1, CVS_TEE_TD_RTMR2,
+                                      CVS_TEE_TD_RTMR3};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(rtmrs); i++) {
+        const char *value = get_string(claims, cvs_tee_key_claim(rtmrs[i]));
+
+        if (value == NULL ||
+            (!lists(profile, rtmrs[i], claims) &&
+             (profile->tee.rules[rtmrs[i]].given || value[strspn(value, "0")] != '\0')))
+            return FALSE;
+    }
+    return lists(profile, CVS_TEE_TD_MEASUREMENTS, claims);
+}
+
 static const char *
 effective_kind(const CvsProfile *profile, const json_t *claims, const char *kind)
 {
@@ -268,6 +288,8 @@ effective_kind(const CvsProfile *profile, const json_t *claims, const char *kind
         return listed ? "svsm" : "svsm-unlisted";
     if (g_str_equal(kind, "azure"))
         return listed || lists_signer(profile, claims) ? "azure" : "azure-unlisted";
+    if (g_str_equal(kind, "vtpm-td"))
+        return lists_td(profile, claims) ? "vtpm-td" : "vtpm-td-unlisted";
     return kind;
 }
 
@@ -299,6 +321,11 @@ refuse_kind(const CvsProfile *profile, const json_t *claims, const char *kind, G
         cvs_error_add_reason(refusal, CVS_REASON_PARAVISOR_UNLISTED, measurement, NULL,
                              "neither Measurements= nor IDKeyDigests= with MinimumGuestSVN= lists "
                              "this paravisor, and without one any guest can vouch for any TPM so");
+    else if (g_str_equal(kind, "vtpm-td-unlisted"))
+        cvs_error_add_reason(refusal, CVS_REASON_VTPM_TD_UNLISTED,
+                             get_string(claims, "vtpm.td.measurement"), NULL,
+                             "TDMeasurements= and TDRTMR0= to TDRTMR3= do not list this vTPM's TD, "
+                             "and anybody can start a TD that vouches for any TPM");
     else
         cvs_error_add_reason(refusal, CVS_REASON_VTPM_KIND_REFUSED, kind, wanted, "%s",
                              g_str_equal(kind, "host")

@@ -10,10 +10,11 @@
 
 #define CVS_CLAIMS_VTPM(X)                                                                         \
     X("vtpm.kind", STRING,                                                                         \
-      "svsm, azure, host, none; judged by a profile also svsm-unlisted, azure-unlisted")           \
+      "svsm, azure, vtpm-td, host, none; judged by a profile also svsm-unlisted, azure-unlisted, " \
+      "vtpm-td-unlisted")                                                                          \
     X("vtpm.manifest", INT, "version of the SVSM's manifest: 0 names the EK, 1 EK and AK")         \
     X("vtpm.fresh", BOOL, "the hardware report itself was made for this request")                  \
-    X("vtpm.ek_name", HEX, "Name of the endorsement key that report or paravisor vouches for")     \
+    X("vtpm.ek_name", HEX, "Name of the endorsement key that is vouched for")                      \
     X("vtpm.ak", STRING,                                                                           \
       "who says that the AK is in this TPM: attested, challenged, "                                \
       "guest-asserted")                                                                            \
@@ -36,6 +37,7 @@ typedef struct {
                             * that is not asked, and nothing is fresh */
     GBytes *manifest;      /* of an SVSM, or NULL */
     GBytes *hcl;           /* of a paravisor, or NULL */
+    gboolean vtpm_td;      /* cvs_vtpm_td_judge() was told to judge, whatever it found */
     const CvsPublicArea *ek; /* what the evidence says are the TPM's keys; ek may be NULL */
     const CvsPublicArea *ak;
     const CvsName *srk_name;
@@ -54,8 +56,8 @@ typedef struct {
  *   HclStale            the paravisor's report says for which user data it was made, and it is not
  *                       the binding
  *
- * The kind is svsm or azure only if none of it was found, nothing was refused before, and the guest
- * can neither be debugged nor migrated; else it is host. Lists are the profile's:
+ * The kind is svsm, azure or vtpm-td only if none of it was found, nothing was refused before, and
+ * the guest can neither be debugged nor migrated; else it is host. Lists are the profile's:
  * cvs_vtpm_appraise().
  *
  * What a manifest or claims leave open (another AK than the one that the manifest names) is not
@@ -65,12 +67,14 @@ void cvs_vtpm_classify(const CvsVtpmEvidence *evidence, json_t *claims, GError *
 /* Adds what a quote says, once it was judged. */
 void cvs_vtpm_add_quote(json_t *claims, const CvsQuoteFacts *facts);
 
-/* Judges the claims by the profile's [vTPM], and changes vtpm.kind of an SVSM or a paravisor that
- * the profile does not list to svsm-unlisted or azure-unlisted: a report at VMPL 0 alone proves
- * nothing, since where there is neither, the guest makes such a report itself; then its PCRs do not
- * bind the host either. Adds
+/* Judges the claims by the profile's [vTPM], and changes vtpm.kind of an SVSM, a paravisor or a
+ * vTPM's TD that the profile does not list to svsm-unlisted, azure-unlisted or vtpm-td-unlisted: a
+ * report at VMPL 0 alone proves nothing, since where there is neither, the guest makes such a
+ * report itself, and anybody can start a TD; then its PCRs do not bind the host either. Of a vTPM's
+ * TD the MRTD must be listed, and each RTMR that is not zero: its program is measured into RTMR1.
+ * Adds
  *
- *   SvsmUnlisted, ParavisorUnlisted, VtpmKindRefused   the kind is not among Kinds=
+ *   SvsmUnlisted, ParavisorUnlisted, VtpmTdUnlisted, VtpmKindRefused   the kind is not among Kinds=
  *   AkUnproven          the AK is guest-asserted, on a kind that could show more
  *   ClaimMissing        there is no vtpm.kind */
 void cvs_vtpm_appraise(const CvsProfile *profile, json_t *claims, GError *refusal);

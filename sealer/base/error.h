@@ -233,7 +233,19 @@ typedef enum {
     X(PIN_FORBIDDEN, "PinForbidden", "the profile has come to forbid the key's PIN")               \
     X(DERIVED_KEY_FORBIDDEN, "DerivedKeyForbidden",                                                \
       "the profile has come to forbid the key that the TEE derives")                               \
-    X(SLOTS_FULL, "SlotsFull", "the key has no room for another slot")
+    X(SLOTS_FULL, "SlotsFull", "the key has no room for another slot")                             \
+    X(VTPM_TD_MALFORMED, "VtpmTdMalformed", "the certificates of the vTPM's TD cannot be read")    \
+    X(VTPM_TD_CA_UNFIT, "VtpmTdCaUnfit", "what signs for the vTPM's TD is no such CA")             \
+    X(VTPM_TD_EK_UNSIGNED, "VtpmTdEkUnsigned",                                                     \
+      "the vTPM's TD did not sign the certificate of the endorsement key")                         \
+    X(VTPM_TD_REPORT_DATA, "VtpmTdReportData",                                                     \
+      "the quote of the vTPM's TD was not made for its CA key")                                    \
+    X(VTPM_TD_OPEN, "VtpmTdOpen", "the vTPM's TD can be debugged or migrated")                     \
+    X(VTPM_TD_IS_GUEST, "VtpmTdIsGuest", "the vTPM's TD has the guest's own launch measurement")   \
+    X(VTPM_TD_NO_GUEST, "VtpmTdNoGuest", "nothing shows which guest the vTPM's TD serves")         \
+    X(VTPM_TD_OTHER_GUEST, "VtpmTdOtherGuest", "the vTPM's TD serves another guest")               \
+    X(VTPM_TD_UNLISTED, "VtpmTdUnlisted",                                                          \
+      "the profile does not list the measurements of the vTPM's TD")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -530,10 +530,56 @@ is_judged(const CvsJudge *judge, CvsTeeKey key)
     }
 }
 
+static void
+run(CvsJudge *judge, CvsTeeKey key)
+{
+    if (judges[key])
+        judges[key](judge, key);
+    else
+        cvs_judge_given_list(judge, key);
+}
+
+/* What is asked of platform and collateral, of the vTPM's TD too. What a guest is to be is not its
+ * business; it is shut already (attest/vtpm-td.h) and its measurements have lists of their own. */
+static void
+judge_vtpm_td(const CvsJudge *guest)
+{
+    static const CvsTeeKey keys[] = {CVS_TEE_ALLOW_SMT,  CVS_TEE_ALLOW_TEST_ROOTS,
+                                     CVS_TEE_TCB_STATUS, CVS_TEE_TCB_DATE,
+                                     CVS_TEE_MR_SEAM,    CVS_TEE_CRL,
+                                     CVS_TEE_GRACE,      CVS_TEE_MAXIMUM_AGE};
+    g_autoptr(json_t) claims = json_object();
+    g_autoptr(GError) found = cvs_refusal_new();
+    CvsJudge judge = *guest;
+    const GPtrArray *reasons = NULL;
+    const char *name = NULL;
+    json_t *value = NULL;
+
+    json_object_foreach ((json_t *)(gsize)guest->claims, name, value) {
+        if (g_str_has_prefix(name, "vtpm.td.")) {
+            g_autofree char *same = g_strconcat("tee.", name + strlen("vtpm.td."), NULL);
+
+            (void)json_object_set(claims, same, value);
+        }
+    }
+    judge.claims = claims;
+    judge.refusal = found;
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        run(&judge, keys[i]);
+    reasons = cvs_error_get_reasons(found);
+    for (guint i = 0; i < reasons->len; i++) {
+        const CvsReason *reason = g_ptr_array_index(reasons, i);
+
+        cvs_error_add_reason(guest->refusal, reason->code, reason->seen, reason->wanted,
+                             "of the vTPM's TD: %s", reason->detail);
+    }
+}
+
 void
 cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError *refusal)
 {
     const char *type = json_string_value(json_object_get(claims, "tee.type"));
+    const char *kind = json_string_value(json_object_get(claims, "vtpm.kind"));
     CvsJudge judge = {.rules = &profile->tee,
                       .claims = claims,
                       .at = at,
@@ -546,13 +592,9 @@ cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError 
 
     judge_verified(&judge);
     for (guint i = 0; i < CVS_TEE_N_KEYS; i++) {
-        CvsTeeKey key = (CvsTeeKey)i;
-
-        if (!is_judged(&judge, key))
-            continue;
-        if (judges[key])
-            judges[key](&judge, key);
-        else
-            cvs_judge_given_list(&judge, key);
+        if (is_judged(&judge, (CvsTeeKey)i))
+            run(&judge, (CvsTeeKey)i);
     }
+    if (g_strcmp0(kind, "vtpm-td") == 0)
+        judge_vtpm_td(&judge);
 }

@@ -47,5 +47,9 @@
  * Where a profile's Types= names none and tee.type is "none", only keys that the profile has are
  * judged, not those that hold by default: there is nothing to verify.
  *
+ * Where vtpm.kind is "vtpm-td", the claims vtpm.td. are judged by the same rules as far as they are
+ * about platform and collateral: AllowSMT=, AllowTestRoots=, TCBStatus=, MinimumTCBDate=, MRSEAM=
+ * and [Collateral].
+ *
  * If it comes with reasons, dates are not judged either: the verification has done that. */
 void cvs_appraise(const CvsProfile *profile, const json_t *claims, gint64 at, GError *refusal);

@@ -75,7 +75,8 @@ static const struct {
                        {"tsme", "ecc", "rapl-dis", "ciphertext-hiding", "alias-check-complete",
                         "tio"}},
     [VTPMS] = {"a kind of vTPM",
-               {"svsm", "svsm-unlisted", "azure", "azure-unlisted", "vtpm-td", "host", "none"}},
+               {"svsm", "svsm-unlisted", "azure", "azure-unlisted", "vtpm-td", "vtpm-td-unlisted",
+                "host", "none"}},
     [ATTRIBUTES] = {"a TD attribute", {"sept-ve-disable", "pks", "kl", "perfmon"}},
 };
 

@@ -60,6 +60,11 @@
     X(GRACE, COLLATERAL, "CollateralGrace", SPAN, NULL, COLLATERAL_EXPIRED)                        \
     X(MAXIMUM_AGE, COLLATERAL, "CollateralMaximumAge", SPAN, NULL, COLLATERAL_TOO_OLD)             \
     X(VTPM_KINDS, VTPM, "Kinds", VTPMS, "vtpm.kind", VTPM_KIND_REFUSED)                            \
+    X(TD_MEASUREMENTS, VTPM, "TDMeasurements", HEX48, "vtpm.td.measurement", VTPM_TD_UNLISTED)     \
+    X(TD_RTMR0, VTPM, "TDRTMR0", HEX48, "vtpm.td.rtmr0", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR1, VTPM, "TDRTMR1", HEX48, "vtpm.td.rtmr1", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR2, VTPM, "TDRTMR2", HEX48, "vtpm.td.rtmr2", VTPM_TD_UNLISTED)                         \
+    X(TD_RTMR3, VTPM, "TDRTMR3", HEX48, "vtpm.td.rtmr3", VTPM_TD_UNLISTED)                         \
     X(ALLOW_ASSERTED_AK, VTPM, "AllowAssertedAK", BOOLEAN, "vtpm.ak", AK_UNPROVEN)                 \
     X(PERSISTENT, VTPM, "Persistent", BOOLEAN, NULL, TPM_EPHEMERAL)                                \
     X(MAX_AGE, VTPM, "MaxAge", SPAN, NULL, NOT_VERIFIED)

@@ -121,19 +121,30 @@ cvs_conditions_check_forbidden(const CvsProfile *profile, const CvsTpm2Slot *slo
 }
 
 gboolean
-cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot, GError **error)
+cvs_conditions_check_persistent(const CvsProfile *profile, const CvsSlotConditions *conditions,
+                                gboolean this_boot, GError **error)
 {
     const CvsTeeRule *rule = &profile->tee.rules[CVS_TEE_PERSISTENT];
+    const char *kind = json_string_value(json_object_get(conditions->claims, "vtpm.kind"));
+    /* vtpm-td-unlisted too. */
+    gboolean is_td = kind && g_str_has_prefix(kind, "vtpm-td");
+    gboolean persistent = rule->given ? rule->number != 0 : !is_td;
     GError *refusal = NULL;
 
-    if (this_boot || !rule->given || rule->number != 0)
+    if (this_boot || persistent)
         return TRUE;
-    refusal =
-        g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
-                    "profile %s says that the TPM here is new at each boot (Persistent=no): "
-                    "what is sealed now is lost with this boot. Seal with --this-boot if that "
-                    "is meant",
-                    profile->name);
+    refusal = rule->given
+                  ? g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                                "profile %s says that the TPM here is new at each boot "
+                                "(Persistent=no): what is sealed now is lost with this boot. Seal "
+                                "with --this-boot if that is meant",
+                                profile->name)
+                  : g_error_new(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
+                                "the TPM here is a TD that has its state in its memory alone: what "
+                                "is sealed now is lost when it ends. Seal with --this-boot if that "
+                                "is meant; if the provider keeps it over boots, say Persistent=yes "
+                                "in profile %s",
+                                profile->name);
     cvs_error_add_reason(refusal, CVS_REASON_TPM_EPHEMERAL, NULL, NULL, "%s", refusal->message);
     g_propagate_error(error, refusal);
     return FALSE;

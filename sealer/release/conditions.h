@@ -19,8 +19,11 @@ gboolean cvs_conditions_check_forbidden(const CvsProfile *profile, const CvsTpm2
                                         CvsDrop drop, GError **error);
 
 /* A profile that says of the TPM that it is new at each boot (Persistent=no) lets keys be sealed
- * for this boot only: NotSupported with TpmEphemeral unless that is what the caller wants. */
-gboolean cvs_conditions_check_persistent(const CvsProfile *profile, gboolean this_boot,
+ * for this boot only: NotSupported with TpmEphemeral unless that is what the caller wants. The same
+ * where the key is sealed to a vTPM that is a TD of its own, which has its state in its memory
+ * alone, unless the profile says Persistent=yes. */
+gboolean cvs_conditions_check_persistent(const CvsProfile *profile,
+                                         const CvsSlotConditions *conditions, gboolean this_boot,
                                          GError **error);
 
 /* At release: the profile's rules about the TEE and the key, then the slot's claims and floors,

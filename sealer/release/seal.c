@@ -73,12 +73,11 @@ cvs_release_seal(const CvsRelease *release, const CvsOwner *owner, const char *n
     if (!cvs_conditions_check_sealing(profile, &request.selection, options->pin, recovery,
                                       derived_key, error))
         return FALSE;
-    if (!cvs_conditions_check_persistent(profile, options->this_boot, error))
-        return FALSE;
     if (!options->replace && !check_name_is_free(release, owner, name, error))
         return FALSE;
 
     if (!cvs_pinning_make(&attested, profile, &pinning, &conditions, error) ||
+        !cvs_conditions_check_persistent(profile, &conditions, options->this_boot, error) ||
         !cvs_slot_make(release, &request, &made, error))
         return FALSE;
     key = cvs_key_file_new(name, owner, CVS_STAGE_SYSTEM, secret, error);

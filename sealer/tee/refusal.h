@@ -16,7 +16,8 @@ guint cvs_refusal_count(const GError *refusal);
  *
  *   AttestationFailed   every reason that is not named below: the evidence is no evidence.
  *                       NotVerified, ClaimMalformed and TestRoots among them
- *   VtpmNotTrusted      VtpmKindRefused, SvsmUnlisted, ParavisorUnlisted, AkUnproven
+ *   VtpmNotTrusted      VtpmKindRefused, SvsmUnlisted, ParavisorUnlisted, AkUnproven, and all that
+ *                       begin with VtpmTd
  *   TeeRefused          what a profile refuses about guest and platform (policy/appraisal.h)
  *   TcbTooOld           TcbBelowFloor, LaunchTcbBelowFloor, FirmwareTooOld, FirmwareProvisional,
  *                       MitigationMissing, TcbStatusRefused, TcbDateTooOld

@@ -14,6 +14,8 @@
 #define CVS_NV_EK_CERTIFICATE_RSA_2048 0x01c00002u
 #define CVS_NV_EK_CERTIFICATE_P256 0x01c0000au
 #define CVS_NV_EK_CERTIFICATE_P384 0x01c00016u
+/* The first index of those that have the certificates of their issuers (2.2.1.5.2). */
+#define CVS_NV_EK_CERTIFICATE_CHAIN 0x01c00100u
 
 /* Bytes of the largest index that is read. */
 #define CVS_NV_MAX 16384

@@ -161,6 +161,8 @@ make_keys(AttestBed *bed)
     bed->ek = attest_create_ek(bed->tpm, "rsa");
     if (bed->azure)
         make_azure_ak(bed);
+    if (bed->vtpm_td)
+        vtpm_td_certify(bed->tpm, bed->tee.sim, &bed->wish);
     attest_bed_restart(bed);
     g_assert_nonnull(cvs_tpm_get_srk_name(bed->client, TRUE, &error));
     bed->ak = cvs_tpm_read_ak(bed->client, bed->azure ? CVS_AK_AZURE : CVS_AK_OWN, NULL, &error);
@@ -209,6 +211,27 @@ attest_bed_init(AttestBed *bed, TeeSimType type, const char *switches)
     make_keys(bed);
     tee_sim_measurement(bed->tee.sim, measurement);
     bed->measurement = cvs_hex_encode(measurement, sizeof measurement);
+    return TRUE;
+}
+
+gboolean
+attest_bed_init_vtpm_td(AttestBed *bed, const VtpmTdCertsWish *wish, VtpmTdMeasured how)
+{
+    if (!attest_bed_init(bed, TEE_SIM_TDX, NULL))
+        return FALSE;
+    bed->vtpm_td = TRUE;
+    if (wish)
+        bed->wish = *wish;
+    g_free(bed->tee.paths->tpm_log);
+    bed->tee.paths->tpm_log = g_build_filename(bed->tee.dir, "tpm-log", NULL);
+    cvs_tee_source_free(bed->tee.source);
+    bed->tee.source = cvs_tee_source_new(bed->tee.paths, &bed->tee.clock);
+    vtpm_td_extend_rtmr3(bed->tee.sim);
+    vtpm_td_measure(bed->tpm, bed->tee.sim, bed->tee.paths->tpm_log, how, FALSE);
+    vtpm_td_certify(bed->tpm, bed->tee.sim, &bed->wish);
+    if (how == VTPM_TD_MEASURED_NOT)
+        test_tpm_extend(bed->tpm, 0, "boot");
+    attest_bed_restart(bed);
     return TRUE;
 }
 

@@ -6,6 +6,7 @@
 
 #include "attest/attester.h"
 #include "attest/judge.h"
+#include "attest/vtpm-td-bed.h"
 #include "base/error.h"
 #include "tpm/attesting.h"
 
@@ -27,8 +28,10 @@ typedef struct {
     gboolean keep;      /* the attestation, for the next program */
     CvsPaceClock clock; /* the TEE's; while somebody sleeps by it, a TD's quote is brought */
     gboolean no_quotes; /* it is not */
-    gboolean azure;     /* NV index 0x01400001 is the paravisor's */
-    guint hcl_lag;      /* so many more reads of it give the former report */
+    gboolean vtpm_td;   /* the TPM is a TD */
+    VtpmTdCertsWish wish;
+    gboolean azure; /* NV index 0x01400001 is the paravisor's */
+    guint hcl_lag;  /* so many more reads of it give the former report */
     guint hcl_reads;
     gboolean change_srk; /* at the next read, after which it is another */
     GBytes *hcl;
@@ -36,6 +39,8 @@ typedef struct {
 
 /* switches: "svsm=on vmpl=2", or NULL. FALSE if it cannot be here; then the test is skipped. */
 gboolean attest_bed_init(AttestBed *bed, TeeSimType type, const char *switches);
+/* A TD with a vTPM in another one; wish: what is wrong with its certificates, or NULL. */
+gboolean attest_bed_init_vtpm_td(AttestBed *bed, const VtpmTdCertsWish *wish, VtpmTdMeasured how);
 void attest_bed_clear(AttestBed *bed);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AttestBed, attest_bed_clear)
 

@@ -7,8 +7,24 @@
 
 #include <string.h>
 
-/* Of the simulator: an SVSM's guest, and a plain TPM without a TEE. */
-static const char *const golden[] = {"svsm-v1.json", "none-v1.json"};
+/* Of the simulator: an SVSM's guest, and a plain TPM without a TEE; Azure's, with the answer to a
+ * challenge; a TD with logs; and a TD whose TPM is another TD. */
+static const struct {
+    const char *file;
+    const char *nonce; /* NULL: the challenge's */
+    gboolean report, auxblob, ek, ca_cert, hcl, answer, boot_logs, measured;
+} golden[] = {
+    {.file = "svsm-v1.json", .nonce = "one", .report = TRUE, .auxblob = TRUE, .ek = TRUE},
+    {.file = "none-v1.json", .nonce = "one"},
+    {.file = "azure-answer-v1.json", .report = FALSE, .ek = TRUE, .hcl = TRUE, .answer = TRUE},
+    {.file = "tdx-v2.json", .nonce = "one", .report = TRUE, .boot_logs = TRUE, .measured = TRUE},
+    {.file = "vtpm-td-v3.json",
+     .nonce = "one",
+     .report = TRUE,
+     .ek = TRUE,
+     .ca_cert = TRUE,
+     .boot_logs = TRUE},
+};
 
 static char *
 read_golden(const char *name, gsize *ret_size)
@@ -39,18 +55,29 @@ test_golden(void)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(golden); i++) {
         gsize size = 0;
-        g_autofree char *text = read_golden(golden[i], &size);
+        g_autofree char *text = read_golden(golden[i].file, &size);
         g_autoptr(GError) error = NULL;
         g_autoptr(CvsEvidenceBundle) bundle = cvs_evidence_bundle_parse(text, size, &error);
         g_autofree char *again = NULL;
 
+        g_test_message("%s", golden[i].file);
         g_assert_no_error(error);
-        g_assert_cmpmem(g_bytes_get_data(bundle->nonce, NULL), g_bytes_get_size(bundle->nonce),
-                        "one", 3);
+        if (golden[i].nonce)
+            g_assert_cmpmem(g_bytes_get_data(bundle->nonce, NULL), g_bytes_get_size(bundle->nonce),
+                            golden[i].nonce, strlen(golden[i].nonce));
+        else
+            g_assert_cmpuint(g_bytes_get_size(bundle->nonce), ==, 32);
         g_assert_cmpuint(bundle->srk_name.size, ==, 34);
         g_assert_cmpuint(bundle->quote.values.selection.mask, ==, 0x85);
-        g_assert_true((bundle->report != NULL) == (i == 0));
-        g_assert_true((bundle->ek != NULL) == (i == 0));
+        g_assert_true((bundle->report != NULL) == golden[i].report);
+        g_assert_true((bundle->auxblob != NULL) == golden[i].auxblob);
+        g_assert_true((bundle->hcl != NULL) == golden[i].hcl);
+        g_assert_true((bundle->ek != NULL) == golden[i].ek);
+        g_assert_true((bundle->ca_cert != NULL) == golden[i].ca_cert);
+        g_assert_true((bundle->answer != NULL) == golden[i].answer);
+        g_assert_true((bundle->tpm_log != NULL) == golden[i].boot_logs);
+        g_assert_true((bundle->cc_log != NULL) == golden[i].boot_logs);
+        g_assert_true((bundle->measured_log != NULL) == golden[i].measured);
         again = cvs_evidence_bundle_format(bundle);
         g_assert_cmpstr(again, ==, text);
         for (gsize cut = 0; cut + 2 < size; cut += 7) {
@@ -85,7 +112,7 @@ static const struct {
 } bad[] = {
     {"", "type", "\"cvmseal-evidencf\"", CVS_ERROR_BAD_FORMAT, "\"type\""},
     {"", "type", NULL, CVS_ERROR_BAD_FORMAT, "type"},
-    {"", "version", "3", CVS_ERROR_NOT_SUPPORTED, "version 3"},
+    {"", "version", "4", CVS_ERROR_NOT_SUPPORTED, "version 4"},
     {"", "version", "0", CVS_ERROR_BAD_FORMAT, "version"},
     {"", "nonce", NULL, CVS_ERROR_BAD_FORMAT, "nonce"},
     {"", "nonce", "\"\"", CVS_ERROR_BAD_FORMAT, "nonce"},
@@ -109,6 +136,8 @@ static const struct {
     {"tpm", "attest", NULL, CVS_ERROR_BAD_FORMAT, "attest"},
     {"tpm", "signature", "@1025", CVS_ERROR_BAD_FORMAT, "signature"},
     {"tpm", "pcrs", "{}", CVS_ERROR_BAD_FORMAT, "PCR values"},
+    {"tpm", "ek_cert", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ek_cert"},
+    {"tpm", "ca_cert", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ca_cert"},
     {"tpm", "ak_qualified", "\"AAAA\"", CVS_ERROR_BAD_FORMAT, "ak_qualified"},
 };
 
@@ -116,7 +145,7 @@ static void
 test_bad(void)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(json_t) json = golden_json(golden[0]);
+        g_autoptr(json_t) json = golden_json(golden[0].file);
         json_t *in = *bad[i].in ? json_object_get(json, bad[i].in) : json;
 
         if (bad[i].value == NULL) {
@@ -184,6 +213,53 @@ test_logs(void)
     }
 }
 
+/* Certificates come with version 3, both, and only beside the report of a guest that can have such
+ * a TPM. */
+static void
+test_certs(void)
+{
+    g_autoptr(json_t) plain = golden_json("none-v1.json"), svsm = golden_json("svsm-v1.json");
+    g_autoptr(json_t) written = NULL, one = NULL, large = NULL;
+    g_autoptr(CvsEvidenceBundle) bundle = NULL, back = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL, *zeros = g_malloc0(65536);
+    json_t *tpm = NULL;
+    char *dump = NULL;
+
+    /* A report, without the manifest. */
+    (void)json_object_del(json_object_get(svsm, "tee"), "manifest");
+    dump = json_dumps(svsm, 0);
+    bundle = cvs_evidence_bundle_parse(dump, strlen(dump), &error);
+    g_assert_no_error(error);
+    free(dump);
+    bundle->ek_cert = g_bytes_new_static("one", 3);
+    bundle->ca_cert = g_bytes_new_static("two", 3);
+    bundle->tpm_log = g_bytes_new_static("three", 5);
+    text = cvs_evidence_bundle_format(bundle);
+    back = cvs_evidence_bundle_parse(text, strlen(text), &error);
+    g_assert_no_error(error);
+    g_assert_true(g_bytes_equal(back->ek_cert, bundle->ek_cert));
+    g_assert_true(g_bytes_equal(back->ca_cert, bundle->ca_cert));
+    g_assert_true(g_bytes_equal(back->tpm_log, bundle->tpm_log));
+    written = json_loads(text, 0, NULL);
+    g_assert_cmpint(json_integer_value(json_object_get(written, "version")), ==, 3);
+
+    one = json_deep_copy(written);
+    (void)json_object_del(json_object_get(one, "tpm"), "ek_cert");
+    expect(one, CVS_ERROR_BAD_FORMAT, "without each other");
+    large = json_deep_copy(written);
+    cvs_json_set_bytes(json_object_get(large, "tpm"), "ca_cert", zeros, 65536);
+    expect(large, CVS_ERROR_BAD_FORMAT, "ca_cert");
+    (void)json_object_set_new(written, "version", json_integer(2));
+    expect(written, CVS_ERROR_BAD_FORMAT, "ek_cert");
+
+    tpm = json_object_get(plain, "tpm");
+    (void)json_object_set_new(plain, "version", json_integer(3));
+    (void)json_object_set_new(tpm, "ek_cert", json_string("AAAA"));
+    (void)json_object_set_new(tpm, "ca_cert", json_string("AAAA"));
+    expect(plain, CVS_ERROR_BAD_FORMAT, "no quote of a guest");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -192,5 +268,6 @@ main(int argc, char **argv)
     g_test_add_func("/attest/evidence-bundle/bad", test_bad);
     g_test_add_func("/attest/evidence-bundle/too-large", test_too_large);
     g_test_add_func("/attest/evidence-bundle/logs", test_logs);
+    g_test_add_func("/attest/evidence-bundle/certs", test_certs);
     return g_test_run();
 }

@@ -63,6 +63,9 @@ typedef enum {
     VALUES,
     QUOTE, /* the last three at once */
     TEE,   /* all that is the TEE's */
+    EK_CERT,
+    CA_CERT,
+    CERTS, /* both */
     N_PARTS
 } Part;
 
@@ -84,6 +87,9 @@ static const struct {
     [VALUES] = {"pcrs", "TpmQuoteDigest"},
     [QUOTE] = {"quote", "TpmQuoteSignature"},
     [TEE] = {"tee", "TpmQuoteNonce"},
+    [EK_CERT] = {"ek_cert", "VtpmTdEkUnsigned"},
+    [CA_CERT] = {"ca_cert", "VtpmTdEkUnsigned"},
+    [CERTS] = {"certificates", "EkMismatch"},
 };
 
 static gboolean
@@ -152,6 +158,13 @@ replace(CvsEvidenceBundle *bundle, const CvsEvidenceBundle *with, Part part)
         any |= take_bytes(&bundle->hcl, with->hcl);
         any |= take_key(&bundle->ek, with->ek);
         return any;
+    case EK_CERT:
+        return take_bytes(&bundle->ek_cert, with->ek_cert);
+    case CA_CERT:
+        return take_bytes(&bundle->ca_cert, with->ca_cert);
+    case CERTS:
+        return take_bytes(&bundle->ek_cert, with->ek_cert) &&
+               take_bytes(&bundle->ca_cert, with->ca_cert);
     default:
         g_assert_not_reached();
     }
@@ -165,6 +178,7 @@ typedef struct {
     guint n_parts;     /* that such a bundle has */
     guint manifest;    /* version */
     const char *lines; /* of the profile; NULL: ALL */
+    gboolean vtpm_td;  /* its TPM is a TD, which the profile lists too */
 } Machine;
 
 static const Machine machines[] = {
@@ -174,6 +188,8 @@ static const Machine machines[] = {
     {"azure-tdx", TEE_SIM_AZURE_TDX, NULL, "azure", 12},
     {"snp", TEE_SIM_SNP, NULL, "host", 10},
     {"tdx", TEE_SIM_TDX, NULL, "host", 11},
+    {"vtpm-td", TEE_SIM_TDX, NULL, "vtpm-td", 15, .lines = "Measurements=%M\n[vTPM]\n",
+     .vtpm_td = TRUE},
     {"none", TEE_SIM_NONE, NULL, "none", 8, .lines = "Types=none\n[vTPM]\nKinds=none"},
 };
 
@@ -186,13 +202,16 @@ test_mixed(gconstpointer data)
     g_auto(AttestBed) bed = {0};
     g_autoptr(CvsEvidenceBundle) one = NULL, two = NULL, later = NULL;
     g_autoptr(json_t) claims = NULL;
-    const char *lines = machine->lines ? machine->lines : ALL;
+    g_autofree char *lists = NULL, *lines = NULL;
     g_autofree char *good = NULL;
     const json_t *binds = NULL;
     guint n = 0;
 
-    if (!attest_bed_init(&bed, machine->type, machine->machine))
+    if (!(machine->vtpm_td ? attest_bed_init_vtpm_td(&bed, NULL, VTPM_TD_MEASURED_LATER)
+                           : attest_bed_init(&bed, machine->type, machine->machine)))
         return;
+    lists = machine->vtpm_td ? vtpm_td_lists(bed.tee.sim) : g_strdup("");
+    lines = g_strconcat(machine->lines ? machine->lines : ALL, lists, NULL);
     bed.manifest_version = machine->manifest;
     attest_bed_restart(&bed);
     one = evidence_of(&bed, "one");

@@ -4,6 +4,7 @@
  * of the manual pages. */
 
 #include "attest/logs.h"
+#include "attest/vtpm-td.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
 #include "policy/tee-rules.h"
@@ -39,6 +40,9 @@ main(void)
 #undef X
 #define X(name, type, text) (void)printf("claim\tVTPM\t%s\t%s\t%s\n", name, #type, text);
     CVS_CLAIMS_VTPM(X)
+#undef X
+#define X(name, type, text) (void)printf("claim\tVTPM_TD\t%s\t%s\t%s\n", name, #type, text);
+    CVS_CLAIMS_VTPM_TD(X)
 #undef X
 #define X(name, type, text) (void)printf("claim\tLOG\t%s\t%s\t%s\n", name, #type, text);
     CVS_CLAIMS_LOG(X)

@@ -198,6 +198,7 @@ def test_claims():
     for group, title in (("COMMON", "CLAIMS OF EVERY TEE"), ("SNP", "CLAIMS OF SEV-SNP"),
                          ("TDX", "CLAIMS OF TDX"), ("HCL", "CLAIMS OF AZURE'S PARAVISOR"),
                          ("VTPM", "CLAIMS OF THE VTPM"),
+                         ("VTPM_TD", "CLAIMS OF A VTPM THAT IS A TD"),
                          ("LOG", "CLAIMS OF EVENT LOGS")):
         found = [re.fullmatch(r'\.BR (\S+) " \((\w+)\)"', head).groups() + (joined(text),)
                  for head, text in entries(section(manual, title))]

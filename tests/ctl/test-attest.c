@@ -24,23 +24,28 @@ write_file(World *world, const char *name, const char *text)
     return path;
 }
 
+/* vtpm_td: a TD, whose TPM is another one; else an SNP guest. */
 static gboolean
-world_init_with(World *world, const char *switches)
+world_init_whole(World *world, const char *switches, gboolean vtpm_td)
 {
     const CvsTeePaths *paths = NULL;
     g_autofree char *config = NULL, *direct = NULL, *listed = NULL, *asserted = NULL;
+    g_autofree char *lists = NULL;
 
-    if (!attest_bed_init(&world->bed, TEE_SIM_SNP, switches))
+    if (!(vtpm_td ? attest_bed_init_vtpm_td(&world->bed, NULL, VTPM_TD_MEASURED_LATER)
+                  : attest_bed_init(&world->bed, TEE_SIM_SNP, switches)))
         return FALSE;
     paths = world->bed.tee.paths;
     config = g_strdup_printf("[TEE]\nConfigfsPath=%s\nSevGuestPath=%s\nSevVmplPath=%s\n"
-                             "TdxGuestPath=%s\nRunPath=%s\n",
+                             "TdxGuestPath=%s\nCcelTablePath=%s\nCcelDataPath=%s\n"
+                             "TpmLogPath=%s\nRunPath=%s\n",
                              paths->configfs, paths->sev_guest, paths->sev_vmpl, paths->tdx_guest,
-                             paths->run_dir);
+                             paths->ccel_table, paths->ccel_data, paths->tpm_log, paths->run_dir);
     world->config = write_file(world, "cvmseal.conf", config);
-    listed = g_strdup_printf("[Registers]\nPCRs=7\n[TEE]\nTypes=snp\nMeasurements=%s\n",
-                             world->bed.measurement);
-    asserted = g_strconcat(listed, "[vTPM]\nAllowAssertedAK=yes\n", NULL);
+    lists = vtpm_td ? vtpm_td_lists(world->bed.tee.sim) : g_strdup("");
+    listed = g_strdup_printf("[Registers]\nPCRs=7\n[TEE]\nTypes=%s\nMeasurements=%s\n[vTPM]\n%s",
+                             vtpm_td ? "tdx" : "snp", world->bed.measurement, lists);
+    asserted = g_strconcat(listed, "AllowAssertedAK=yes\n", NULL);
     world->listed = write_file(world, "listed.policy", listed);
     world->asserted = write_file(world, "asserted.policy", asserted);
     world->roots = g_build_filename(world->bed.tee.state, "roots", NULL);
@@ -49,6 +54,12 @@ world_init_with(World *world, const char *switches)
     world->direct = write_file(world, "direct.conf", direct);
     world->out = g_build_filename(world->bed.tee.dir, "evidence.json", NULL);
     return TRUE;
+}
+
+static gboolean
+world_init_with(World *world, const char *switches)
+{
+    return world_init_whole(world, switches, FALSE);
 }
 
 static gboolean
@@ -205,6 +216,43 @@ test_challenge(void)
     g_assert_cmpint(g_unlink(answered), ==, 0);
     assert_says(run(3, ATTEST, "--challenge", challenge, "--out", answered, NULL), "another TPM");
     assert_no_file(answered);
+}
+
+/* The same of a TPM that is a TD. */
+static void
+test_vtpm_td(void)
+{
+    g_auto(World) world = {0};
+    const char *tcti = NULL;
+    g_autofree char *challenge = NULL, *kept = NULL, *answered = NULL, *verdict = NULL;
+    g_autofree char *plain = NULL;
+    g_autoptr(json_t) json = NULL;
+    json_t *claims = NULL;
+
+    if (!world_init_whole(&world, NULL, TRUE))
+        return;
+    tcti = test_tpm_port(world.bed.tpm, "program");
+    challenge = g_build_filename(world.bed.tee.dir, "challenge", NULL);
+    kept = g_strconcat(challenge, ".answer", NULL);
+    answered = g_build_filename(world.bed.tee.dir, "answered.json", NULL);
+    plain = write_file(&world, "plain.policy", "[Registers]\nPCRs=7\n[TEE]\nTypes=tdx\n");
+    g_free(run(0, ATTEST, "--out", world.out, NULL));
+    assert_says(run(3, VERIFY, "--policy", plain, "--json", NULL), "VtpmTdUnlisted");
+    assert_says(run(3, VERIFY, "--policy", world.listed, NULL), "AkUnproven");
+    g_free(run(0, VERIFY, "--policy", world.listed, "--make-challenge", challenge, NULL));
+    g_free(run(0, ATTEST, "--challenge", challenge, "--out", answered, NULL));
+    assert_says(run(3, ANSWERED, "--policy", world.listed, NULL), "AkUnproven");
+    verdict =
+        run(0, ANSWERED, "--policy", world.listed, "--challenge-answer", kept, "--json", NULL);
+    json = json_loads(verdict, JSON_REJECT_DUPLICATES, NULL);
+    claims = json_object_get(json, "claims");
+    g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.kind")), ==, "vtpm-td");
+    g_assert_cmpstr(json_string_value(json_object_get(claims, "vtpm.ak")), ==, "challenged");
+    /* For whoever writes the lists. */
+    assert_says(run(3, ANSWERED, "--policy", plain, NULL),
+                json_string_value(json_object_get(claims, "vtpm.td.measurement")));
+    assert_says(run(3, ANSWERED, "--policy", plain, NULL),
+                json_string_value(json_object_get(claims, "vtpm.td.rtmr1")));
 }
 
 static void
@@ -374,6 +422,7 @@ main(int argc, char **argv)
     (void)umask(022);
     g_test_add_func("/ctl/attest/whole", test_whole);
     g_test_add_func("/ctl/attest/challenge", test_challenge);
+    g_test_add_func("/ctl/attest/vtpm-td", test_vtpm_td);
     g_test_add_func("/ctl/policy/pin", test_pin);
     g_test_add_func("/ctl/policy/pin-host", test_pin_host);
     g_test_add_func("/ctl/policy/show-and-check", test_policy);

@@ -54,7 +54,9 @@ void
 matrix_set_profile(Matrix *matrix, const char *text)
 {
     g_auto(GStrv) parts = g_strsplit(text, "%M", -1);
-    g_autofree char *filled = g_strjoinv(matrix->measurement, parts);
+    g_autofree char *measured = g_strjoinv(matrix->measurement, parts);
+    g_auto(GStrv) rest = g_strsplit(measured, "%V", -1);
+    g_autofree char *filled = g_strjoinv(matrix->lists, rest);
     g_autofree char *path = g_build_filename(matrix->bed->dir, "policies", "default.policy", NULL);
 
     g_assert_true(g_file_set_contents(path, filled, -1, NULL));
@@ -210,6 +212,13 @@ matrix_boot_tpm(Matrix *matrix)
 }
 
 void
+matrix_measure(Matrix *matrix, VtpmTdMeasured how)
+{
+    vtpm_td_measure(matrix->bed->tpm, matrix->sim, matrix->tpm_log, how, TRUE);
+    measure_boot(matrix);
+}
+
+void
 matrix_vouch(Matrix *matrix)
 {
     TestTpm *tpm = matrix->bed->tpm;
@@ -305,6 +314,15 @@ matrix_new(const MatrixMachine *machine)
     }
     import_collateral(matrix);
     matrix_vouch(matrix);
+    if (machine->vtpm_td) {
+        const VtpmTdCertsWish honest = {0};
+
+        vtpm_td_extend_rtmr3(matrix->sim);
+        matrix->lists = vtpm_td_lists(matrix->sim);
+        matrix_measure(matrix, VTPM_TD_MEASURED);
+        vtpm_td_certify(matrix->bed->tpm, matrix->sim, &honest);
+        matrix_restart(matrix);
+    }
     matrix_set_profile(matrix, matrix->profile);
     matrix_seal(matrix);
     matrix_assert_opens(matrix);
@@ -327,6 +345,7 @@ matrix_free(Matrix *matrix)
     g_free(matrix->store_key);
     g_free(matrix->roots);
     g_free(matrix->measurement);
+    g_free(matrix->lists);
     g_free(matrix);
 }
 

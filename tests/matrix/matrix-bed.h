@@ -5,6 +5,7 @@
  * swtpm behind the multiplexer, a bus with polkit, a profile, and one key "db" of root. One VM
  * serves all lies of a test program: each is told, has its effect, and is taken back. */
 
+#include "attest/vtpm-td-bed.h"
 #include "service/bed.h"
 #include "sim/tee-sim.h"
 
@@ -24,6 +25,7 @@ typedef struct {
     const char *profile;
     const char *options; /* how "db" is sealed */
     gboolean azure;
+    char *lists; /* of a TPM that is a TD, as a profile has them; NULL: it is none */
 } Matrix;
 
 typedef struct {
@@ -32,13 +34,14 @@ typedef struct {
     const char *program;  /* below the build's root; NULL: cvmseald */
     const char *profile;  /* matrix_set_profile() */
     const char *options;  /* "{'require': <'measurement'>}"; NULL: none */
+    gboolean vtpm_td;     /* the TPM is a TD of its own (attest/vtpm-td-bed.h) */
 } MatrixMachine;
 
 /* NULL if it cannot be here; then the plan of a skipped program was printed. */
 Matrix *matrix_new(const MatrixMachine *machine);
 void matrix_free(Matrix *matrix);
 
-/* The whole profile "default"; "%M" is the measurement. */
+/* The whole profile "default"; "%M" is the measurement, "%V" what lists the vTPM's TD. */
 void matrix_set_profile(Matrix *matrix, const char *text);
 /* Switches between blanks, and the collateral that an administrator has then. */
 void matrix_set(Matrix *matrix, const char *switches);
@@ -48,6 +51,8 @@ void matrix_restart(Matrix *matrix);
 void matrix_forget_pace(Matrix *matrix);
 /* Power off and on, and firmware and boot loader measure as they did. */
 void matrix_boot_tpm(Matrix *matrix);
+/* The same where the TPM is a TD, and has this of the guest in PCR 0. */
+void matrix_measure(Matrix *matrix, VtpmTdMeasured how);
 /* Another TPM in the place of this one, in which the same is measured, and this one again, which is
  * vouched for. */
 void matrix_swap_tpm(Matrix *matrix);

@@ -102,8 +102,13 @@ static const struct {
     {"Collateral", "CollateralGrace", "30d", NULL, 2592000},
     {"Collateral", "CollateralGrace", "4w", NULL, 2419200},
     {"Collateral", "CollateralMaximumAge", "3650d", NULL, 315360000},
-    {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td host none",
-     "svsm svsm-unlisted azure azure-unlisted vtpm-td host none", 0},
+    {"vTPM", "Kinds", "svsm svsm-unlisted azure azure-unlisted vtpm-td vtpm-td-unlisted host none",
+     "svsm svsm-unlisted azure azure-unlisted vtpm-td vtpm-td-unlisted host none", 0},
+    {"vTPM", "TDMeasurements", A48 " " ZERO48, A48 " " ZERO48, 0},
+    {"vTPM", "TDRTMR0", A48, A48, 0},
+    {"vTPM", "TDRTMR1", A48, A48, 0},
+    {"vTPM", "TDRTMR2", A48, A48, 0},
+    {"vTPM", "TDRTMR3", ZERO48, ZERO48, 0},
     {"vTPM", "AllowAssertedAK", "yes", NULL, 1},
     {"vTPM", "Persistent", "yes", NULL, 1},
     {"vTPM", "MaxAge", "12h", NULL, 43200},
@@ -283,6 +288,8 @@ static const struct {
     {"vTPM", "Kinds=", "Kinds: " NO_LIST},
     {"vTPM", "Kinds=any", "Kinds: \"any\" is not a kind of vTPM"},
     {"vTPM", "AllowAssertedAK=maybe", "AllowAssertedAK: \"maybe\" is not yes or no"},
+    {"vTPM", "TDMeasurements=1234",
+     "TDMeasurements: \"1234\" is not 48 bytes in hexadecimal digits"},
     {"vTPM", "Persistent=maybe", "Persistent: \"maybe\" is not yes or no"},
     {"vTPM", "MaxAge=-1", "MaxAge: \"-1\" is not " SPAN},
     {"vTPM", "Measurements=" A48, "unknown key \"Measurements\" in the group [vTPM]"},
@@ -312,7 +319,8 @@ test_complete(void)
         gboolean is_floor =
             g_str_has_prefix(key, "MinimumTCB.") || g_str_has_prefix(key, "MinimumLaunchTCB.");
         gboolean is_good = is_floor;
-        gboolean is_bad = is_floor || g_str_has_prefix(key, "RTMR");
+        gboolean is_bad =
+            is_floor || g_str_has_prefix(key, "RTMR") || g_str_has_prefix(key, "TDRTMR");
 
         for (gsize j = 0; j < G_N_ELEMENTS(good); j++)
             is_good |= g_str_equal(good[j].key, key);

@@ -6,6 +6,7 @@
 #include "attest/attest-bed.h"
 #include "policy/pinnable.h"
 #include "release/attester.h"
+#include "release/conditions.h"
 #include "tee/tsm-mr.h"
 
 #include <glib/gstdio.h>
@@ -553,6 +554,45 @@ test_ephemeral(void)
     expect(&machine, "SrkChanged");
 }
 
+/* A vTPM that is a TD is new with that TD: what the profile says of it counts, and else that. */
+static void
+test_ephemeral_td(void)
+{
+    static const struct {
+        const char *lines;
+        gboolean this_boot, refused;
+    } cases[] = {
+        {"", FALSE, TRUE},
+        {"", TRUE, FALSE},
+        {"[vTPM]\nPersistent=yes", FALSE, FALSE},
+        {"[vTPM]\nPersistent=no", FALSE, TRUE},
+        {"[vTPM]\nPersistent=no", TRUE, FALSE},
+    };
+
+    for (gsize j = 0; j < 2 * G_N_ELEMENTS(cases); j++) {
+        gsize i = j / 2;
+        g_autofree char *text =
+            g_strconcat("[Registers]\nPCRs=7\n[TEE]\nTypes=tdx\n", cases[i].lines, "\n", NULL);
+        g_auto(CvsSlotConditions) td = {
+            .claims = json_pack("{s:s}", "vtpm.kind", j % 2 ? "vtpm-td" : "vtpm-td-unlisted")};
+        g_auto(CvsSlotConditions) host = {.claims = json_pack("{s:s}", "vtpm.kind", "host")};
+        g_autoptr(GError) error = NULL, refused = NULL;
+        g_autoptr(CvsProfile) profile =
+            cvs_profile_parse("test", "test.policy", text, strlen(text), &error);
+
+        g_assert_no_error(error);
+        g_assert_true(cvs_conditions_check_persistent(profile, &td, cases[i].this_boot, &refused) ==
+                      !cases[i].refused);
+        if (cases[i].refused) {
+            assert_refused(refused, NOT_SUPPORTED, CVS_REASON_TPM_EPHEMERAL);
+            g_assert_nonnull(strstr(refused->message, "--this-boot"));
+        }
+        g_assert_true(cvs_conditions_check_persistent(profile, &host, TRUE, &error));
+        g_assert_true(cvs_conditions_check_persistent(profile, &host, FALSE, NULL) ==
+                      (strstr(cases[i].lines, "=no") == NULL));
+    }
+}
+
 static void
 test_derived_key_tdx(void)
 {
@@ -585,6 +625,7 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/derived-key-profile", test_derived_key_profile);
     g_test_add_func("/release/tee/derived-key-host", test_derived_key_host);
     g_test_add_func("/release/tee/ephemeral", test_ephemeral);
+    g_test_add_func("/release/tee/ephemeral-td", test_ephemeral_td);
     g_test_add_func("/release/tee/derived-key-tdx", test_derived_key_tdx);
     return g_test_run();
 }

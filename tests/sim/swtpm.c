@@ -16,12 +16,18 @@
 #define HEADER_SIZE 10
 /* What the child sees its end of the pair as. */
 #define CHILD_FD 3
+#define CHILD_CONTROL_FD 4
+/* Commands of swtpm's control channel (tpm_ioctl.h). */
+#define CONTROL_HASH_START 6
+#define CONTROL_HASH_DATA 7
+#define CONTROL_HASH_END 8
 /* Making an RSA key takes seconds under a sanitizer on a busy machine; a TPM that says nothing for
  * longer than this is stuck. */
 #define ANSWER_TIMEOUT_S 120
 
 struct _Swtpm {
     int fd;
+    GBytes *hcrtm;
     GPid pid;
     gboolean quiet;
     GHashTable *seen;
@@ -69,6 +75,7 @@ void
 swtpm_free(Swtpm *swtpm)
 {
     swtpm_kill(swtpm);
+    g_bytes_unref(swtpm->hcrtm);
     g_hash_table_unref(swtpm->seen);
     g_free(swtpm);
 }
@@ -109,54 +116,6 @@ swtpm_is_running(const Swtpm *swtpm)
     return swtpm->pid != 0;
 }
 
-gboolean
-swtpm_start(Swtpm *swtpm, const char *state_dir, GError **error)
-{
-    static const guint8 get_random[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 1};
-    const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-    g_autofree char *state = g_strconcat("dir=", state_dir, NULL);
-    g_autofree char *fd_text = g_strdup_printf("%d", CHILD_FD);
-    const char *argv[] = {"swtpm", "socket",  "--tpm2",
-                          "--fd",  fd_text,   "--tpmstate",
-                          state,   "--flags", "not-need-init,startup-clear",
-                          NULL};
-    g_autoptr(GByteArray) response = g_byte_array_new();
-    const int target[] = {CHILD_FD};
-    int pair[2] = {-1, -1};
-    gboolean ok = FALSE;
-
-    g_return_val_if_fail(!swtpm_is_running(swtpm), FALSE);
-
-    if (g_mkdir_with_parents(state_dir, 0700) < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot prepare swtpm in %s",
-                            state_dir);
-        return FALSE;
-    }
-    ok = g_spawn_async_with_pipes_and_fds(
-        NULL, argv, NULL,
-        G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
-            G_SPAWN_STDERR_TO_DEV_NULL,
-        NULL, NULL, -1, -1, -1, &pair[1], target, 1, &swtpm->pid, NULL, NULL, NULL, error);
-    cvs_close_fd(&pair[1]);
-    swtpm->fd = pair[0];
-    if (!ok) {
-        swtpm->pid = 0;
-        cvs_close_fd(&swtpm->fd);
-        return FALSE;
-    }
-    (void)setsockopt(swtpm->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-
-    swtpm_set_quiet(swtpm, TRUE);
-    ok = swtpm_send(swtpm, get_random, sizeof get_random, response);
-    swtpm_set_quiet(swtpm, FALSE);
-    if (!ok)
-        g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED,
-                    "swtpm ended as soon as it was started on %s: is its state damaged?",
-                    state_dir);
-    return ok;
-}
-
 static gboolean
 read_all(int fd, guint8 *data, gsize size)
 {
@@ -187,6 +146,129 @@ send_all(int fd, const guint8 *data, gsize size)
         size -= (gsize)n;
     }
     return TRUE;
+}
+
+void
+swtpm_set_hcrtm(Swtpm *swtpm, GBytes *data)
+{
+    GBytes *former = swtpm->hcrtm;
+
+    swtpm->hcrtm = data ? g_bytes_ref(data) : NULL;
+    g_bytes_unref(former);
+}
+
+/* A command of the control channel, with its data; the answer is four bytes, zero. */
+static gboolean
+control(int fd, guint32 command, GBytes *data)
+{
+    g_autoptr(GByteArray) request = g_byte_array_new();
+    guint8 number[4];
+
+    tpm_put_u32(number, command);
+    g_byte_array_append(request, number, sizeof number);
+    if (data) {
+        tpm_put_u32(number, (guint32)g_bytes_get_size(data));
+        g_byte_array_append(request, number, sizeof number);
+        g_byte_array_append(request, g_bytes_get_data(data, NULL), (guint)g_bytes_get_size(data));
+    }
+    return send_all(fd, request->data, request->len) && read_all(fd, number, sizeof number) &&
+           tpm_get_u32(number) == 0;
+}
+
+static gboolean
+measure_hcrtm(Swtpm *swtpm, int fd)
+{
+    static const guint8 startup_clear[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0};
+    g_autoptr(GByteArray) response = g_byte_array_new();
+
+    return control(fd, CONTROL_HASH_START, NULL) && control(fd, CONTROL_HASH_DATA, swtpm->hcrtm) &&
+           control(fd, CONTROL_HASH_END, NULL) &&
+           swtpm_send(swtpm, startup_clear, sizeof startup_clear, response) &&
+           tpm_response_code(response) == 0;
+}
+
+/* ret_control: to be closed. */
+static gboolean
+spawn(Swtpm *swtpm, const char *state_dir, int *ret_control, GError **error)
+{
+    g_autofree char *state = g_strconcat("dir=", state_dir, NULL);
+    g_autofree char *fd_text = g_strdup_printf("%d", CHILD_FD);
+    g_autofree char *control_text = g_strdup_printf("type=unixio,clientfd=%d", CHILD_CONTROL_FD);
+    /* Without a measurement nothing is said on the control channel, and there is none. */
+    const char *argv[] = {
+        "swtpm",
+        "socket",
+        "--tpm2",
+        "--fd",
+        fd_text,
+        "--tpmstate",
+        state,
+        "--flags",
+        swtpm->hcrtm ? "not-need-init" : "not-need-init,startup-clear",
+        swtpm->hcrtm ? "--ctrl" : NULL,
+        control_text,
+        NULL,
+    };
+    const int target[] = {CHILD_FD, CHILD_CONTROL_FD};
+    int pair[2] = {-1, -1}, controls[2] = {-1, -1};
+    gboolean ok = FALSE;
+
+    if (g_mkdir_with_parents(state_dir, 0700) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, controls) < 0) {
+        cvs_error_set_errno(error, CVS_ERROR_FAILED, errno, "cannot prepare swtpm in %s",
+                            state_dir);
+        cvs_close_fd(&pair[0]);
+        cvs_close_fd(&pair[1]);
+        return FALSE;
+    }
+    {
+        const int source[] = {pair[1], controls[1]};
+
+        ok = g_spawn_async_with_pipes_and_fds(
+            NULL, argv, NULL,
+            G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDOUT_TO_DEV_NULL |
+                G_SPAWN_STDERR_TO_DEV_NULL,
+            NULL, NULL, -1, -1, -1, source, target, 2, &swtpm->pid, NULL, NULL, NULL, error);
+    }
+    cvs_close_fd(&pair[1]);
+    cvs_close_fd(&controls[1]);
+    swtpm->fd = pair[0];
+    *ret_control = controls[0];
+    if (!ok) {
+        swtpm->pid = 0;
+        cvs_close_fd(&swtpm->fd);
+    }
+    return ok;
+}
+
+gboolean
+swtpm_start(Swtpm *swtpm, const char *state_dir, GError **error)
+{
+    static const guint8 get_random[] = {0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7b, 0, 1};
+    const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+    g_autoptr(GByteArray) response = g_byte_array_new();
+    CVS_AUTO_FD int control_fd = -1;
+    gboolean ok = FALSE;
+
+    g_return_val_if_fail(!swtpm_is_running(swtpm), FALSE);
+
+    if (!spawn(swtpm, state_dir, &control_fd, error))
+        return FALSE;
+    (void)setsockopt(swtpm->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    (void)setsockopt(control_fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+
+    swtpm_set_quiet(swtpm, TRUE);
+    ok = (swtpm->hcrtm == NULL || measure_hcrtm(swtpm, control_fd)) &&
+         swtpm_send(swtpm, get_random, sizeof get_random, response);
+    swtpm_set_quiet(swtpm, FALSE);
+    if (!ok) {
+        swtpm_kill(swtpm);
+        g_set_error(error, CVS_ERROR, CVS_ERROR_FAILED,
+                    "swtpm ended as soon as it was started on %s: is its state damaged?",
+                    state_dir);
+    }
+    return ok;
 }
 
 static void

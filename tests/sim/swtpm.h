@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Swtpm, swtpm_free)
 /* Starts it on a state directory, made if it is not there (an empty one: a TPM fresh from the
  * factory), with TPM2_Startup(CLEAR) done. It must not be running. */
 gboolean swtpm_start(Swtpm *swtpm, const char *state_dir, GError **error);
+/* What is measured into PCR 0 before each TPM2_Startup from now on, by the sequence of H-CRTM
+ * (_TPM_Hash_Start, _TPM_Hash_Data, _TPM_Hash_End; Part 1, 34.2); NULL: nothing. */
+void swtpm_set_hcrtm(Swtpm *swtpm, GBytes *data);
 /* Power is cut: no TPM2_Shutdown. Does nothing if it is not running. */
 void swtpm_kill(Swtpm *swtpm);
 /* TPM2_Shutdown(CLEAR), then the end. */

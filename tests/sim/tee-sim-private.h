@@ -110,6 +110,8 @@ void tee_sim_tdx_clear(TeeSim *sim);
 /* A switch was set: platform and collateral follow it. */
 void tee_sim_tdx_apply(TeeSim *sim);
 GBytes *tee_sim_tdx_quote(TeeSim *sim, const guint8 data[static 64]);
+/* tee_sim_vtpm_td_quote(). */
+GBytes *tee_sim_tdx_other_quote(TeeSim *sim, const guint8 data[static 64], guint flags);
 const TdxPlatform *tee_sim_tdx_platform(TeeSim *sim);
 void tee_sim_tdx_report(TeeSim *sim, const guint8 data[static 64],
                         guint8 report[static TEE_SIM_TD_REPORT_SIZE]);

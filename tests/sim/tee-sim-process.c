@@ -77,6 +77,10 @@ carry_out(TeeSim *sim, char letter, const guint8 *data, gsize size, GByteArray *
         bytes = tee_sim_quote(sim, data);
         answer_bytes(answer, bytes);
         break;
+    case 'v':
+        bytes = tee_sim_vtpm_td_quote(sim, data, data[64]);
+        answer_bytes(answer, bytes);
+        break;
     case 'r':
         number = tee_sim_requests(sim);
         g_byte_array_append(answer, (const guint8 *)&number, sizeof(number));

@@ -178,6 +178,39 @@ tee_sim_tdx_quote(TeeSim *sim, const guint8 data[static 64])
     return tdx_platform_quote(tee_sim_tdx_platform(sim), &maker);
 }
 
+GBytes *
+tee_sim_tdx_other_quote(TeeSim *sim, const guint8 data[static 64], guint flags)
+{
+    TdxPlatform *platform = sim->platform;
+    TdxMaker maker = *sim->maker;
+    guint8 *body = maker.body;
+    GBytes *quote = NULL;
+
+    memset(body + TD_ATTRIBUTES, 0, 8);
+    body[TD_ATTRIBUTES + 3] = 1 << (CVS_TD_ATTR_SEPT_VE_DISABLE - 24);
+    if (flags & TEE_SIM_TD_DEBUG)
+        body[TD_ATTRIBUTES] |= 1;
+    if (flags & TEE_SIM_TD_MIGRATABLE)
+        body[TD_ATTRIBUTES + 3] |= 1 << (CVS_TD_ATTR_MIGRATABLE - 24);
+    memset(body + TD_RTMR0, 0, 4 * CVS_TD_MR_SIZE);
+    if (flags & TEE_SIM_TD_GUEST)
+        tee_sim_derive(sim, "measurement", body + TD_MRTD, CVS_TD_MR_SIZE);
+    else
+        tee_sim_vtpm_td_measurements(sim, body + TD_MRTD, body + TD_RTMR0 + CVS_TD_MR_SIZE);
+    if (flags & TEE_SIM_TD_OTHER)
+        body[TD_MRTD] ^= 1;
+    memcpy(body + TD_REPORT_DATA, data, 64);
+    maker.wrong_attestation_key = (flags & TEE_SIM_TD_SIGNATURE) != 0;
+    if (flags & TEE_SIM_TD_FAMILY) {
+        maker.pck.fmspc[0] ^= 1;
+        tdx_platform_renew_pck(platform, &maker);
+    }
+    quote = tdx_platform_quote(platform, &maker);
+    if (flags & TEE_SIM_TD_FAMILY)
+        tdx_platform_renew_pck(platform, sim->maker);
+    return quote;
+}
+
 void
 tee_sim_tdx_report(TeeSim *sim, const guint8 data[static 64],
                    guint8 report[static TEE_SIM_TD_REPORT_SIZE])

@@ -448,6 +448,27 @@ tee_sim_quote(TeeSim *sim, const guint8 report_data[static 64])
     return tee_sim_tdx_quote(sim, report_data);
 }
 
+GBytes *
+tee_sim_vtpm_td_quote(TeeSim *sim, const guint8 report_data[static 64], guint flags)
+{
+    g_autoptr(GMutexLocker) locker = NULL;
+    guint8 argument[65];
+
+    memcpy(argument, report_data, 64);
+    argument[64] = (guint8)flags;
+    if (sim->link >= 0)
+        return tee_sim_ask(sim, 'v', argument, sizeof(argument), NULL);
+    locker = g_mutex_locker_new(&sim->lock);
+    return tee_sim_tdx_other_quote(sim, report_data, flags);
+}
+
+void
+tee_sim_vtpm_td_measurements(TeeSim *sim, guint8 measurement[static 48], guint8 rtmr1[static 48])
+{
+    tee_sim_derive(sim, "vTPM's TD", measurement, 48);
+    tee_sim_derive(sim, "vTPM's program", rtmr1, 48);
+}
+
 guint
 tee_sim_requests(TeeSim *sim)
 {

@@ -92,5 +92,19 @@ void tee_sim_measurement(TeeSim *sim, guint8 measurement[static 48]);
 GBytes *tee_sim_hcl_report(TeeSim *sim);
 /* A quote of Azure's quoting service (IMDS) for a TDREPORT's report data. */
 GBytes *tee_sim_quote(TeeSim *sim, const guint8 report_data[static 64]);
+/* A quote of another TD on a TD's platform, one that has a vTPM: MRTD and RTMR1 of its own, the
+ * other RTMRs zero, unless told otherwise. */
+typedef enum {
+    TEE_SIM_TD_OTHER = 1 << 0,      /* of another one than that of the guest's vTPM */
+    TEE_SIM_TD_GUEST = 1 << 1,      /* with the guest's MRTD */
+    TEE_SIM_TD_DEBUG = 1 << 2,      /* which may be debugged */
+    TEE_SIM_TD_MIGRATABLE = 1 << 3, /* which may be migrated */
+    TEE_SIM_TD_FAMILY = 1 << 4,     /* on a family of platforms of which there is no collateral */
+    TEE_SIM_TD_SIGNATURE = 1 << 5,  /* the signature does not hold */
+} TeeSimTdFlags;
+GBytes *tee_sim_vtpm_td_quote(TeeSim *sim, const guint8 report_data[static 64], guint flags);
+/* What a profile lists of that TD: MRTD, RTMR1. */
+void tee_sim_vtpm_td_measurements(TeeSim *sim, guint8 measurement[static 48],
+                                  guint8 rtmr1[static 48]);
 /* How many reports were asked for, by whichever way; refused ones too. */
 guint tee_sim_requests(TeeSim *sim);

@@ -176,6 +176,14 @@ test_tpm_read_pcr(TestTpm *tpm, CvsHash bank, guint pcr, guint8 *digest)
 }
 
 void
+test_tpm_set_hcrtm(TestTpm *tpm, const void *data, gsize size)
+{
+    g_autoptr(GBytes) bytes = data ? g_bytes_new(data, size) : NULL;
+
+    tpm_mux_set_hcrtm(tpm->mux, bytes);
+}
+
+void
 test_tpm_power_cycle(TestTpm *tpm)
 {
     g_autoptr(GError) error = NULL;

@@ -31,6 +31,8 @@ void test_tpm_extend_digests(TestTpm *tpm, guint pcr, const guint8 *sha256, cons
 /* Its value; digest has room for cvs_hash_size() bytes. */
 void test_tpm_read_pcr(TestTpm *tpm, CvsHash bank, guint pcr, guint8 *digest);
 
+/* What the TPM measures as H-CRTM at each start from the next one on; NULL: nothing. */
+void test_tpm_set_hcrtm(TestTpm *tpm, const void *data, gsize size);
 /* Power off and on, and another TPM in its place (numbers as in tpm_mux_power_on()). */
 void test_tpm_power_cycle(TestTpm *tpm);
 void test_tpm_replace(TestTpm *tpm, guint number);

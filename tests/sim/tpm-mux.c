@@ -374,6 +374,14 @@ tpm_mux_power_off(TpmMux *mux)
     g_mutex_unlock(&mux->lock);
 }
 
+void
+tpm_mux_set_hcrtm(TpmMux *mux, GBytes *data)
+{
+    g_mutex_lock(&mux->lock);
+    swtpm_set_hcrtm(mux->swtpm, data);
+    g_mutex_unlock(&mux->lock);
+}
+
 gboolean
 tpm_mux_power_on(TpmMux *mux, guint tpm, GError **error)
 {

@@ -119,6 +119,8 @@ void tpm_mux_set_hook(TpmMux *mux, TpmMuxHook hook, gpointer data);
  * used before is a TPM fresh from the factory. While it is off, clients' connections are closed at
  * their first command. */
 void tpm_mux_power_off(TpmMux *mux);
+/* As swtpm_set_hcrtm(): from the next start on. */
+void tpm_mux_set_hcrtm(TpmMux *mux, GBytes *data);
 gboolean tpm_mux_power_on(TpmMux *mux, guint tpm, GError **error);
 /* Off without a word to the TPM, and on again with the same state. */
 gboolean tpm_mux_power_cycle(TpmMux *mux, GError **error);
