@@ -99,18 +99,13 @@ cvs_boot_cache_parse(const void *data, gsize size, GError **error)
 char *
 cvs_boot_cache_format(const CvsBootCache *cache)
 {
-    CvsEvidenceBundle without_logs = *cache->bundle;
-    g_autofree char *evidence = NULL;
-    g_autoptr(json_t) root = NULL;
-
-    without_logs.tpm_log = without_logs.cc_log = without_logs.measured_log = NULL;
-    evidence = cvs_evidence_bundle_format(&without_logs);
-    root = json_pack("{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:o}", "type", TYPE, "version", VERSION,
-                     "boot_id", cache->boot_id, "made", (json_int_t)cache->made, "clock",
-                     (json_int_t)MIN(cache->clock.clock_ms, (guint64)G_MAXINT64), "reset_count",
-                     (json_int_t)cache->clock.reset_count, "restart_count",
-                     (json_int_t)cache->clock.restart_count, "evidence",
-                     json_loads(evidence, 0, NULL));
+    g_autofree char *evidence = cvs_evidence_bundle_format(cache->bundle);
+    g_autoptr(json_t) root = json_pack(
+        "{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:o}", "type", TYPE, "version", VERSION, "boot_id",
+        cache->boot_id, "made", (json_int_t)cache->made, "clock",
+        (json_int_t)MIN(cache->clock.clock_ms, (guint64)G_MAXINT64), "reset_count",
+        (json_int_t)cache->clock.reset_count, "restart_count",
+        (json_int_t)cache->clock.restart_count, "evidence", json_loads(evidence, 0, NULL));
     return cvs_json_canonical(root);
 }
 

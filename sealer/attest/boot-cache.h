@@ -12,7 +12,7 @@
  *   "boot_id"        base/boot-id.h; "" where it was hidden from who made it
  *   "made"           CLOCK_BOOTTIME before the TEE was asked, in microseconds
  *   "clock", "reset_count", "restart_count"   the TPM's then; the clock in milliseconds
- *   "evidence"       evidence-bundle.h, without logs
+ *   "evidence"       evidence-bundle.h
  *
  * It is not believed for where it lies. Who takes it judges the evidence in full, as one that came
  * just now (boot-restore.h); what the file itself says can at most make it too old. Nothing of it
@@ -36,7 +36,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsBootCache, cvs_boot_cache_free)
 
 /* Strict: BadFormat with the name of the member; a newer version is NotSupported. */
 CvsBootCache *cvs_boot_cache_parse(const void *data, gsize size, GError **error);
-/* Canonical. The bundle's logs are left out. */
+/* Canonical. */
 char *cvs_boot_cache_format(const CvsBootCache *cache);
 
 /* NoSuchKey where there is none; StorageError, also for a file that is not this user's own or has

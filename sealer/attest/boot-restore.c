@@ -51,7 +51,7 @@ check_start(CvsTpm *tpm, const CvsBootCache *cache, CvsClock *now, GError **erro
 static gboolean
 check_ek(const CvsEvidenceBundle *bundle, GError **error)
 {
-    gboolean vouched = bundle->manifest || bundle->hcl;
+    gboolean vouched = bundle->manifest || bundle->hcl || bundle->ek_cert;
 
     return vouched == (bundle->ek != NULL) ||
            refuse(error, vouched ? "it lacks the endorsement key that is vouched for"

@@ -204,6 +204,7 @@ add_slot(CvsKeyInfo *info, GVariant *dict)
     (void)g_variant_lookup(dict, "tee-key", "b", &slot->tee_key);
     (void)g_variant_lookup(dict, "pcrs-bind-host", "b", &slot->pcrs_bind_host);
     (void)g_variant_lookup(dict, "generation", "u", &slot->generation);
+    (void)g_variant_lookup(dict, "predicted", "b", &slot->predicted);
     (void)g_variant_lookup(dict, "pin", "b", &slot->pin);
 }
 
@@ -333,6 +334,9 @@ dbus_reseal(CvsBackend *backend, const char *owner, const char *name,
     if (request->allow_unmeasured)
         g_variant_builder_add(&call.options, "{sv}", "allow-unmeasured",
                               g_variant_new_boolean(TRUE));
+    if (request->drop)
+        g_variant_builder_add(&call.options, "{sv}", "drop",
+                              g_variant_new_take_string(cvs_drop_format(request->drop)));
     if (request->to) {
         g_autofree char *to = cvs_predicted_to_json(request->to);
 

@@ -162,6 +162,7 @@ fill_slot(CvsKeyInfo *info, const CvsKeyFile *key, guint n, guint32 *newest)
     slot->store_key = (tpm2->factors & CVS_FACTOR_STORE_KEY) != 0;
     slot->tee_key = (tpm2->factors & CVS_FACTOR_TEE_KEY) != 0;
     slot->pcrs_bind_host = cvs_slot_pcrs_bind_host(tpm2);
+    slot->predicted = tpm2->predicted;
     g_free(slot->claims);
     slot->claims = cvs_slot_conditions_names(&tpm2->conditions);
     g_free(slot->rtmrs);
@@ -275,6 +276,7 @@ direct_reseal(CvsBackend *backend, const char *owner_text, const char *name,
         /* Who has the vault and the TPM needs nobody's leave. */
         .authorized = TRUE,
         .to = request->to,
+        .drop = request->drop,
     };
     CvsRelease release;
     CvsOwner owner;

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "release/drop.h"
 #include "release/predicted.h"
 
 #include <glib.h>
@@ -25,6 +26,7 @@ typedef struct {
     gboolean store_key;
     gboolean tee_key;
     gboolean pcrs_bind_host;
+    gboolean predicted; /* it waits for a state to come */
 } CvsSlotInfo;
 
 /* What is known of a key without opening it. Texts are never NULL; of a key that cannot be read
@@ -103,6 +105,7 @@ typedef struct {
     const CvsSecret *recovery_key;
     gboolean allow_unmeasured;
     const CvsPredicted *to; /* NULL: to the present state */
+    CvsDrop drop;
 } CvsResealRequest;
 
 /* What evidence is wanted. */

@@ -19,7 +19,9 @@ static struct {
     gboolean allow_unmeasured;
     char *to;
     gboolean keep_others;
+    char *drop;
     CvsPredicted predicted;
+    CvsDrop dropped;
 } args;
 
 static const GOptionEntry entries[] = {
@@ -37,6 +39,8 @@ static const GOptionEntry entries[] = {
      "FILE"},
     {"keep-others", 0, 0, G_OPTION_ARG_NONE, &args.keep_others,
      "Registers that the FILE of --to does not know keep their present values", NULL},
+    {"drop", 0, 0, G_OPTION_ARG_STRING, &args.drop,
+     "Do without: pin, derived-key, prepared (what waits for states to come)", "WHAT,..."},
     {NULL},
 };
 
@@ -73,7 +77,8 @@ static gboolean
 reseal(CvsCli *cli, const char *name, GError **error)
 {
     CvsResealRequest request = {.allow_unmeasured = args.allow_unmeasured,
-                                .to = args.to ? &args.predicted : NULL};
+                                .to = args.to ? &args.predicted : NULL,
+                                .drop = args.dropped};
     g_autoptr(CvsSecret) pin = NULL;
     g_autoptr(CvsSecret) recovery_key = NULL;
     g_autoptr(GError) local = NULL;
@@ -171,6 +176,8 @@ run(CvsCli *cli, char **words, GError **error)
                             "name one key, or give --all");
         return FALSE;
     }
+    if (args.drop && !cvs_drop_parse(args.drop, &args.dropped, error))
+        return FALSE;
     if (!read_predicted(error) || !cvs_cli_get_backend(cli, error))
         return FALSE;
     if (!args.all && !reseal(cli, words[0], error))
@@ -195,12 +202,15 @@ const CvsCommand cvs_cmd_reseal = {
             .description =
                 "The key has to open now, or by its recovery key, which an update of what is\n"
                 "measured makes necessary. Profile, registers and PIN stay as they are, but for\n"
-                "what the profile has come to require or to forbid.\n"
+                "what the profile has come to require. A PIN or a derived key that it has come to\n"
+                "forbid goes only with --drop.\n"
                 "With --to the key is sealed ahead of time to the registers of a boot that is to\n"
                 "come, as its event log has them or a file says:\n"
                 "{\"pcrs\": {\"sha256\": {\"7\": \"HEX\"}}, \"rtmrs\": {\"0\": \"HEX\"}}. Every "
                 "register that\n"
                 "the key is sealed to must be in it; claims about the TEE stay as they are now.\n"
+                "What is prepared so waits until it has opened the key, or goes with --drop "
+                "prepared.\n"
                 "With --all a key that fails does not stop the others; each failure is reported,\n"
                 "and the exit code is the highest of all. --json gives\n"
                 "{\"keys\": [{\"name\", \"resealed\", \"error\"}]}.\n",

@@ -6,11 +6,12 @@ slot_to_json(const CvsSlotInfo *slot)
 {
     if (!g_str_equal(slot->kind, "tpm2"))
         return json_pack("{s:s}", "kind", slot->kind);
-    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:b, s:b}", "kind", slot->kind,
-                     "generation", (json_int_t)slot->generation, "profile", slot->profile, "pcrs",
-                     slot->pcrs, "bank", slot->bank, "pin", (int)slot->pin, "claims", slot->claims,
-                     "rtmrs", slot->rtmrs, "store-key", (int)slot->store_key, "tee-key",
-                     (int)slot->tee_key, "pcrs-bind-host", (int)slot->pcrs_bind_host);
+    return json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:b, s:b, s:b}", "kind",
+                     slot->kind, "generation", (json_int_t)slot->generation, "profile",
+                     slot->profile, "pcrs", slot->pcrs, "bank", slot->bank, "pin", (int)slot->pin,
+                     "claims", slot->claims, "rtmrs", slot->rtmrs, "store-key",
+                     (int)slot->store_key, "tee-key", (int)slot->tee_key, "pcrs-bind-host",
+                     (int)slot->pcrs_bind_host, "predicted", (int)slot->predicted);
 }
 
 json_t *

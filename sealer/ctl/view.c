@@ -9,6 +9,8 @@
 /* Columns of the label in `show` and `status`. */
 #define LABEL_WIDTH 10
 
+#define WAITS ", for a state to come"
+
 static char *
 opens_with(const CvsKeyInfo *info)
 {
@@ -159,10 +161,11 @@ append_slot(const CvsView *view, GString *text, guint n, const CvsSlotInfo *slot
         return;
     }
     pcrs = text_pcrs(slot->pcrs, slot->bank);
-    append_field(view, text, label, "tpm2, PCRs %s%s%s%s%s%s%s, profile %s, generation %u", pcrs,
+    append_field(view, text, label, "tpm2, PCRs %s%s%s%s%s%s%s, profile %s, generation %u%s", pcrs,
                  *slot->rtmrs ? ", RTMRs " : "", slot->rtmrs, *slot->claims ? ", claims" : "",
                  slot->store_key ? ", store key" : "", slot->tee_key ? ", TEE's key" : "",
-                 slot->pin ? ", PIN" : "", slot->profile, slot->generation);
+                 slot->pin ? ", PIN" : "", slot->profile, slot->generation,
+                 slot->predicted ? WAITS : "");
 }
 
 char *
@@ -228,6 +231,26 @@ append_reason(const CvsView *view, const json_t *reason, GString *text, GError *
     return TRUE;
 }
 
+/* What does not keep the slot from opening, but a reseal from doing what it did. */
+static gboolean
+append_forbidden(const CvsView *view, const json_t *slot, GString *text, GError **error)
+{
+    const json_t *reasons = json_object_get(slot, "forbidden");
+
+    for (gsize i = 0; i < json_array_size(reasons); i++) {
+        const char *detail =
+            cvs_json_get_string(json_array_get(reasons, i), "detail", "the explanation", error);
+        g_autofree char *safe = detail ? cvs_text_safe(detail) : NULL;
+
+        if (detail == NULL)
+            return FALSE;
+        g_string_append(text, "    ");
+        cvs_output_styled(view->output, text, CVS_STYLE_WARN, safe);
+        g_string_append_c(text, '\n');
+    }
+    return TRUE;
+}
+
 static gboolean
 append_slot_explanation(const CvsView *view, const json_t *slot, GString *text,
                         gboolean *ret_recovery, GError **error)
@@ -260,9 +283,10 @@ append_slot_explanation(const CvsView *view, const json_t *slot, GString *text,
         !cvs_json_get_int(slot, "generation", 0, G_MAXUINT32, what, &generation, error))
         return FALSE;
     registers = text_pcrs(pcrs, bank);
-    line = g_strdup_printf("tpm2, PCRs %s%s, profile %s, generation %u", registers,
+    line = g_strdup_printf("tpm2, PCRs %s%s, profile %s, generation %u%s", registers,
                            json_is_true(json_object_get(slot, "pin")) ? ", PIN" : "", profile,
-                           (guint)generation);
+                           (guint)generation,
+                           json_is_true(json_object_get(slot, "predicted")) ? WAITS : "");
     safe = cvs_text_safe(line);
     g_string_append_printf(text, "  Slot %d: %s\n", (int)number, safe);
     if (json_is_true(json_object_get(slot, "matches"))) {
@@ -280,7 +304,7 @@ append_slot_explanation(const CvsView *view, const json_t *slot, GString *text,
         if (!append_reason(view, json_array_get(reasons, i), text, error))
             return FALSE;
     }
-    return TRUE;
+    return append_forbidden(view, slot, text, error);
 }
 
 char *

@@ -134,6 +134,18 @@ keep_some(const CvsKeyFile *key, const GArray *genuine, const CvsTpm2Slot *added
     }
 }
 
+static guint
+newest_that_came(const CvsKeyFile *key, const GArray *genuine)
+{
+    for (guint i = 0; i < genuine->len; i++) {
+        guint index = g_array_index(genuine, guint, i);
+
+        if (!cvs_key_file_get_tpm2_slot(key, index)->predicted)
+            return index;
+    }
+    return NONE;
+}
+
 static gboolean
 refuse_full(const CvsKeyFile *key, GError **error)
 {
@@ -159,9 +171,11 @@ tidy(CvsKeyFile *key, guint opened, const CvsTpm2Slot *added, CvsDrop drop, GErr
     g_autoptr(GArray) genuine = cvs_slot_genuine(key);
     g_autoptr(GArray) kept = g_array_new(FALSE, FALSE, sizeof(guint));
 
+    /* And the newest, which may open when that one does not. */
     if (opened != NONE)
         g_array_append_val(kept, opened);
-    keep_some(key, genuine, added, FALSE, kept->len + 1, kept);
+    if (opened == NONE || opened != newest_that_came(key, genuine))
+        keep_some(key, genuine, added, FALSE, kept->len + 1, kept);
     for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
         if (is_genuine_recovery(key, i))
             keep_unless_doubled(key, i, kept);

@@ -123,6 +123,7 @@ describe_slot(const CvsKeyFile *key, guint i)
     if (slot) {
         add_string(&dict, "kind", "tpm2");
         add(&dict, "generation", g_variant_new_uint32(slot->generation));
+        add(&dict, "predicted", g_variant_new_boolean(slot->predicted));
         add_conditions(&dict, slot);
     } else {
         add_string(&dict, "kind", "recovery");

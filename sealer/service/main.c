@@ -261,8 +261,8 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     CvsAttesterState state;
     CvsAttesterConfig config = {.tpm = tpm,
                                 .collateral_dir = paths->collateral,
-                                .clock = &cvs_pace_clock,
                                 .keep = TRUE,
+                                .clock = &cvs_pace_clock,
                                 .back = on_back,
                                 .back_data = service};
 

@@ -65,7 +65,8 @@ static const CvsMethod methods[] = {
         .name = "Reseal",
         .takes = CVS_TAKES_NAME,
         .options = CVS_OPTION_OWNER | CVS_OPTION_PIN | CVS_OPTION_RECOVERY_KEY |
-                   CVS_OPTION_ALLOW_UNMEASURED | CVS_OPTION_TO | CVS_OPTION_KEEP_OTHERS,
+                   CVS_OPTION_ALLOW_UNMEASURED | CVS_OPTION_TO | CVS_OPTION_KEEP_OTHERS |
+                   CVS_OPTION_DROP,
         .audit_id = CVS_AUDIT_RESEALED,
         .run = cvs_operation_reseal,
     },

@@ -172,6 +172,7 @@ cvs_operation_reseal(CvsTpm *tpm, CvsStore *store, CvsOperation *op)
         .allow_unmeasured = op->options.allow_unmeasured,
         .authorized = op->authorized,
         .to = op->options.to,
+        .drop = op->options.drop,
     };
 
     if (cvs_release_reseal(&release, &op->owner, op->name, &options, &op->error))

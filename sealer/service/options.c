@@ -31,6 +31,7 @@ static const struct {
     {"this-boot", "b", CVS_OPTION_THIS_BOOT},
     {"to", "s", CVS_OPTION_TO},
     {"keep-others", "b", CVS_OPTION_KEEP_OTHERS},
+    {"drop", "s", CVS_OPTION_DROP},
     {"all", "b", CVS_OPTION_ALL},
     {"after", "s", CVS_OPTION_AFTER},
     {"limit", "u", CVS_OPTION_LIMIT},
@@ -177,6 +178,8 @@ set_option(CvsOptionKey key, GVariant *value, CvsFds *fds, CvsOptions *options, 
     case CVS_OPTION_KEEP_OTHERS:
         options->keep_others = g_variant_get_boolean(value);
         return TRUE;
+    case CVS_OPTION_DROP:
+        return cvs_drop_parse(g_variant_get_string(value, NULL), &options->drop, error);
     case CVS_OPTION_ALL:
         options->all = g_variant_get_boolean(value);
         return TRUE;

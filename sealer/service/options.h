@@ -5,6 +5,7 @@
  * it. What kind of descriptor was given is found out only where it is read or written. */
 
 #include "base/digest.h"
+#include "release/drop.h"
 #include "release/predicted.h"
 #include "service/fds.h"
 
@@ -32,6 +33,7 @@ typedef enum {
     CVS_OPTION_DERIVED_KEY = 1 << 18,
     CVS_OPTION_THIS_BOOT = 1 << 19,
     CVS_OPTION_CHALLENGE = 1 << 20,
+    CVS_OPTION_DROP = 1 << 21,
 } CvsOptionKey;
 
 typedef struct {
@@ -49,6 +51,7 @@ typedef struct {
     gboolean this_boot;
     CvsPredicted *to;     /* NULL: the present state */
     gboolean keep_others; /* only with that one, which has it too */
+    CvsDrop drop;
     gboolean all;
     char *after;      /* where a listing begins; NULL: with the first key */
     guint32 limit;    /* keys in a listing, 1 to CVS_LISTING_MAX, which is the default */

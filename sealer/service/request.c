@@ -114,9 +114,9 @@ answer_with_fd(Request *request)
                                                             request->op.reply, fds);
 }
 
-/* The place is given up first: whoever has the answer may call again. */
+/* In any thread. The place is given up first: whoever has the answer may call again. */
 static void
-finish(Request *request)
+answer(Request *request)
 {
     g_clear_pointer(&request->place, cvs_place_unref);
     if (request->op.error == NULL && request->op.released)
@@ -132,6 +132,13 @@ finish(Request *request)
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);
     }
+}
+
+static void
+finish(Request *request)
+{
+    if (request->invocation)
+        answer(request);
     request_free(request);
 }
 
@@ -152,10 +159,13 @@ run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
 
     request->method->run(tpm, store, &request->op);
     state = cvs_attester_look(service->attester);
-    if (state.change == service->attester_change)
-        return;
-    service->attester_change = state.change;
-    request->properties = cvs_attesting_properties(&state);
+    if (state.change != service->attester_change) {
+        service->attester_change = state.change;
+        request->properties = cvs_attesting_properties(&state);
+    } else if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+        /* Nothing is left for the main loop to do before. */
+        answer(request);
+    }
 }
 
 static void on_worked(gpointer data);
@@ -263,7 +273,8 @@ on_worked(gpointer data)
 
     if (request->properties)
         cvs_manager_set_properties(service, g_steal_pointer(&request->properties));
-    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+    if (request->invocation == NULL ||
+        !cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
         finish(request);
         return;
     }

@@ -64,13 +64,12 @@ test_roundtrip(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL, *bare = NULL;
 
-    /* The logs of now are read anew. */
     cache->bundle->measured_log = g_bytes_new("log", 3);
     text = cvs_boot_cache_format(cache);
     again = cvs_boot_cache_parse(text, strlen(text), &error);
     g_assert_no_error(error);
     assert_same(cache, again);
-    g_assert_null(again->bundle->measured_log);
+    g_assert_true(g_bytes_equal(cache->bundle->measured_log, again->bundle->measured_log));
 
     g_free(cache->boot_id);
     cache->boot_id = g_strdup("");

@@ -73,6 +73,7 @@ test_restart(void)
         const char *switches;
         guint manifest_version;
         const char *kind, *ak;
+        gboolean vtpm_td;
     } machines[] = {
         {TEE_SIM_SNP, "svsm=on vmpl=2", 0, "svsm", "challenged"},
         {TEE_SIM_SNP, "svsm=on vmpl=2 manifest-v1=on", 1, "svsm", "attested"},
@@ -80,6 +81,7 @@ test_restart(void)
         {TEE_SIM_AZURE_TDX, NULL, 0, "azure", "attested"},
         {TEE_SIM_SNP, NULL, 0, "host", "guest-asserted"},
         {TEE_SIM_TDX, NULL, 0, "host", "guest-asserted"},
+        {TEE_SIM_TDX, NULL, 0, "vtpm-td", "challenged", .vtpm_td = TRUE},
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(machines); i++) {
@@ -89,7 +91,8 @@ test_restart(void)
         CvsAttesterState state;
         guint asked = 0;
 
-        if (!attest_bed_init(&bed, machines[i].type, machines[i].switches))
+        if (!(machines[i].vtpm_td ? attest_bed_init_vtpm_td(&bed, NULL, VTPM_TD_MEASURED_LATER)
+                                  : attest_bed_init(&bed, machines[i].type, machines[i].switches)))
             return;
         g_assert_false(is_kept(&bed));
         cold = cvs_tpm_commands_sent(bed.client);

@@ -480,6 +480,40 @@ test_files(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
 }
 
+static char *
+read_golden(const char *file)
+{
+    g_autofree char *path = g_test_build_filename(G_TEST_DIST, "attest", "golden", file, NULL);
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    (void)g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    return text;
+}
+
+/* As they were written once, they are read for ever. */
+static void
+test_golden(void)
+{
+    g_autofree char *text = read_golden("challenge-v1.json");
+    g_autofree char *kept = read_golden("challenge-record-v1.json");
+    g_autofree char *again = NULL, *kept_again = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsChallenge) challenge = cvs_challenge_parse(text, strlen(text), &error);
+    g_autoptr(CvsChallengeRecord) record = cvs_challenge_record_parse(kept, strlen(kept), NULL);
+
+    g_assert_no_error(error);
+    g_assert_nonnull(record);
+    g_assert_true(g_bytes_equal(challenge->nonce, record->nonce));
+    again = cvs_challenge_format(challenge);
+    kept_again = cvs_challenge_record_format(record);
+    g_assert_cmpstr(text, ==, again);
+    g_assert_cmpstr(kept, ==, kept_again);
+    check_members(text, challenge_parses);
+    check_members(kept, record_parses);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -491,5 +525,6 @@ main(int argc, char **argv)
     g_test_add_func("/attest/challenge/host", test_host);
     g_test_add_func("/attest/challenge/software-key", test_software_key);
     g_test_add_func("/attest/challenge/files", test_files);
+    g_test_add_func("/attest/challenge/golden", test_golden);
     return g_test_run();
 }

@@ -7,8 +7,24 @@
 
 #include <string.h>
 
-/* Of the simulator: an SVSM's guest, a plain TPM without a TEE, and a TD whose TPM is another TD. */
-static const char *const golden[] = {"svsm-v1.json", "none-v1.json", "vtpm-td-v3.json"};
+/* Of the simulator: an SVSM's guest, and a plain TPM without a TEE; Azure's, with the answer to a
+ * challenge; a TD with logs; and a TD whose TPM is another TD. */
+static const struct {
+    const char *file;
+    const char *nonce; /* NULL: the challenge's */
+    gboolean report, auxblob, ek, ca_cert, hcl, answer, boot_logs, measured;
+} golden[] = {
+    {.file = "svsm-v1.json", .nonce = "one", .report = TRUE, .auxblob = TRUE, .ek = TRUE},
+    {.file = "none-v1.json", .nonce = "one"},
+    {.file = "azure-answer-v1.json", .report = FALSE, .ek = TRUE, .hcl = TRUE, .answer = TRUE},
+    {.file = "tdx-v2.json", .nonce = "one", .report = TRUE, .boot_logs = TRUE, .measured = TRUE},
+    {.file = "vtpm-td-v3.json",
+     .nonce = "one",
+     .report = TRUE,
+     .ek = TRUE,
+     .ca_cert = TRUE,
+     .boot_logs = TRUE},
+};
 
 static char *
 read_golden(const char *name, gsize *ret_size)
@@ -39,19 +55,29 @@ test_golden(void)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(golden); i++) {
         gsize size = 0;
-        g_autofree char *text = read_golden(golden[i], &size);
+        g_autofree char *text = read_golden(golden[i].file, &size);
         g_autoptr(GError) error = NULL;
         g_autoptr(CvsEvidenceBundle) bundle = cvs_evidence_bundle_parse(text, size, &error);
         g_autofree char *again = NULL;
 
+        g_test_message("%s", golden[i].file);
         g_assert_no_error(error);
-        g_assert_cmpmem(g_bytes_get_data(bundle->nonce, NULL), g_bytes_get_size(bundle->nonce),
-                        "one", 3);
+        if (golden[i].nonce)
+            g_assert_cmpmem(g_bytes_get_data(bundle->nonce, NULL), g_bytes_get_size(bundle->nonce),
+                            golden[i].nonce, strlen(golden[i].nonce));
+        else
+            g_assert_cmpuint(g_bytes_get_size(bundle->nonce), ==, 32);
         g_assert_cmpuint(bundle->srk_name.size, ==, 34);
         g_assert_cmpuint(bundle->quote.values.selection.mask, ==, 0x85);
-        g_assert_true((bundle->report != NULL) == (i != 1));
-        g_assert_true((bundle->ek != NULL) == (i != 1));
-        g_assert_true((bundle->ca_cert != NULL) == (i == 2));
+        g_assert_true((bundle->report != NULL) == golden[i].report);
+        g_assert_true((bundle->auxblob != NULL) == golden[i].auxblob);
+        g_assert_true((bundle->hcl != NULL) == golden[i].hcl);
+        g_assert_true((bundle->ek != NULL) == golden[i].ek);
+        g_assert_true((bundle->ca_cert != NULL) == golden[i].ca_cert);
+        g_assert_true((bundle->answer != NULL) == golden[i].answer);
+        g_assert_true((bundle->tpm_log != NULL) == golden[i].boot_logs);
+        g_assert_true((bundle->cc_log != NULL) == golden[i].boot_logs);
+        g_assert_true((bundle->measured_log != NULL) == golden[i].measured);
         again = cvs_evidence_bundle_format(bundle);
         g_assert_cmpstr(again, ==, text);
         for (gsize cut = 0; cut + 2 < size; cut += 7) {
@@ -119,7 +145,7 @@ static void
 test_bad(void)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(json_t) json = golden_json(golden[0]);
+        g_autoptr(json_t) json = golden_json(golden[0].file);
         json_t *in = *bad[i].in ? json_object_get(json, bad[i].in) : json;
 
         if (bad[i].value == NULL) {

@@ -308,6 +308,57 @@ test_pin(gconstpointer daemon)
     g_assert_cmpint(again->code, ==, 0);
 }
 
+static gboolean
+any_waits(World *world)
+{
+    g_autoptr(Result) shown = world_run(world, NULL, 0, "show db --json");
+    g_autoptr(json_t) json = world_json(shown->out);
+    const json_t *slots = json_object_get(json, "slots");
+    gboolean any = FALSE;
+
+    for (gsize i = 0; i < json_array_size(slots); i++)
+        any |= json_is_true(json_object_get(json_array_get(slots, i), "predicted"));
+    return any;
+}
+
+/* A state that is prepared, and a PIN that the profile has come to forbid: both go if that is said.
+ */
+static void
+test_reseal_drop(gconstpointer daemon)
+{
+    g_autoptr(World) world = world_new(daemon != NULL);
+    g_autofree char *pin = world_write(world, "pin", "123456", -1);
+    g_autofree char *value = g_strnfill(64, 'a');
+    g_autofree char *text = g_strdup_printf("{\"pcrs\":{\"sha256\":{\"7\":\"%s\"}}}", value);
+    g_autofree char *to = world_write(world, "to.json", text, -1);
+    g_autofree char *profile = g_build_filename(world->policies, "default.policy", NULL);
+    g_autoptr(Result) prepared = NULL;
+    g_autoptr(Result) refused = NULL;
+    g_autoptr(Result) explained = NULL;
+
+    world_expect(world, "s", 0, "seal db --pcrs 7 --pin-file %s", pin);
+    prepared = world_run(world, NULL, 0, "reseal db --pin-file %s --to %s", pin, to);
+    g_assert_cmpint(prepared->code, ==, 0);
+    assert_has(prepared->out, "Sealed \"db\" to the state in");
+    g_assert_true(any_waits(world));
+
+    g_assert_true(
+        g_file_set_contents(profile, "[Registers]\nPCRs=7\n[Secrets]\nPIN=forbidden\n", -1, NULL));
+    refused = world_run(world, NULL, 0, "reseal db --pin-file %s", pin);
+    g_assert_cmpint(refused->code, ==, CVS_EXIT_REFUSED);
+    assert_has(refused->err, "--drop pin");
+    explained = world_run(world, NULL, 0, "explain db");
+    assert_has(explained->out, "--drop pin");
+    assert_has(explained->out, "for a state to come");
+    world_expect(world, NULL, CVS_EXIT_USAGE, "reseal db --pin-file %s --drop pin,pin", pin);
+    world_expect(world, NULL, 0, "reseal db --pin-file %s --drop pin", pin);
+    g_assert_true(any_waits(world));
+    world_expect(world, NULL, 0, "unseal db");
+    g_assert_true(any_waits(world));
+    world_expect(world, NULL, 0, "reseal db --drop prepared,pin");
+    g_assert_false(any_waits(world));
+}
+
 static void
 test_reseal_all(gconstpointer daemon)
 {
@@ -799,6 +850,7 @@ main(int argc, char **argv)
     add_both("files", test_files);
     add_both("streams", test_streams);
     add_both("pin", test_pin);
+    add_both("reseal-drop", test_reseal_drop);
     add_both("reseal-all", test_reseal_all);
     add_both("json", test_json);
     add_both("terminal", test_terminal);

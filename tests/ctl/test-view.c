@@ -150,6 +150,27 @@ test_explanation(void)
                                             "to opens it.\n"));
 }
 
+/* What opens and could not be resealed as it is; and what waits. */
+static void
+test_forbidden(void)
+{
+    const CvsView view = {&plain, 0, NULL};
+    g_autoptr(json_t) json =
+        parse("{\"name\":\"db\",\"opens\":true,\"slots\":[{\"slot\":0,\"kind\":\"tpm2\","
+              "\"generation\":2,\"profile\":\"default\",\"pin\":true,\"pcrs\":\"7\","
+              "\"bank\":\"sha256\",\"matches\":true,\"predicted\":true,\"reasons\":[],"
+              "\"forbidden\":[{\"code\":\"PinForbidden\",\"detail\":\"say --drop pin\","
+              "\"seen\":\"\",\"wanted\":\"\"}]}]}");
+    g_autofree char *text = cvs_view_explanation(&view, json, "", NULL);
+
+    g_assert_cmpstr(
+        text, ==,
+        "\"db\" opens now.\n"
+        "  Slot 0: tpm2, PCRs 7, PIN, profile default, generation 2, for a state to come\n"
+        "    ✓ matches the present state\n"
+        "    say --drop pin\n");
+}
+
 /* An answer that is not as agreed is an error, not a crash. */
 static void
 test_odd_explanation(void)
@@ -163,6 +184,9 @@ test_odd_explanation(void)
         "{\"name\":\"db\",\"slots\":[{}]}",
         "{\"name\":\"db\",\"slots\":[{\"slot\":0,\"kind\":\"tpm2\"}]}",
         "{\"name\":\"db\",\"slots\":[{\"slot\":\"0\",\"kind\":\"recovery\"}]}",
+        "{\"name\":\"db\",\"slots\":[{\"slot\":0,\"kind\":\"tpm2\",\"generation\":1,"
+        "\"profile\":\"p\",\"pcrs\":\"7\",\"bank\":\"sha256\",\"reasons\":[],"
+        "\"forbidden\":[7]}]}",
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(odd); i++) {
@@ -328,6 +352,7 @@ main(int argc, char **argv)
     g_test_add_func("/view/list", test_list);
     g_test_add_func("/view/key", test_key);
     g_test_add_func("/view/explanation", test_explanation);
+    g_test_add_func("/view/forbidden", test_forbidden);
     g_test_add_func("/view/odd-explanation", test_odd_explanation);
     g_test_add_func("/view/test-roots", test_test_roots);
     g_test_add_func("/view/attestation", test_attestation);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "world.h"
 
+#include <glib/gstdio.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -74,6 +75,23 @@ start_daemon(World *world)
     (void)g_dbus_connection_close_sync(connection, NULL, NULL);
 }
 
+/* The shipped default, for tests to change. */
+static char *
+copy_policies(const char *dir)
+{
+    g_autofree char *shipped =
+        g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "policies", "default.policy", NULL);
+    char *policies = g_build_filename(dir, "policies", NULL);
+    g_autofree char *copy = g_build_filename(policies, "default.policy", NULL);
+    g_autofree char *text = NULL;
+    gsize size = 0;
+
+    g_assert_cmpint(g_mkdir(policies, 0755), ==, 0);
+    g_assert_true(g_file_get_contents(shipped, &text, &size, NULL));
+    g_assert_true(g_file_set_contents(copy, text, (gssize)size, NULL));
+    return policies;
+}
+
 World *
 world_new(gboolean daemon)
 {
@@ -85,7 +103,7 @@ world_new(gboolean daemon)
         test_tpm_extend(world->tpm, measured[i], "boot");
     world->dir = g_dir_make_tmp("cvs-ctl-XXXXXX", NULL);
     world->vault = g_build_filename(world->dir, "vault", NULL);
-    world->policies = g_build_filename(g_getenv("CVS_SOURCE_ROOT"), "policies", NULL);
+    world->policies = copy_policies(world->dir);
     world->base = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(world->base, built("sealer/ctl/cvmseal"));
     if (daemon) {

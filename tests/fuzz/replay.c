@@ -8,8 +8,8 @@
 
 /* Gives a fuzz target, built by any compiler, every file of a folder, and for a second what becomes
  * of these when bytes are changed: the same each time, but for how much of it a second is enough
- * for. What libFuzzer looks for it finds by luck alone; it is there so that a target which no longer
- * builds, or promises what is no longer so, fails the tests.
+ * for. What libFuzzer looks for it finds by luck alone; it is there so that a target which no
+ * longer builds, or promises what is no longer so, fails the tests.
  *
  *   replay-NAME FOLDER
  *
@@ -88,8 +88,9 @@ pick_part(GRand *random, GPtrArray *inputs, guint *ret_size)
     GBytes *from = pick(random, inputs);
     gsize size = g_bytes_get_size(from);
     guint at = size > 0 ? (guint)g_rand_int_range(random, 0, (gint32)size) : 0;
+    guint most = (guint)g_rand_int_range(random, 0, 64);
 
-    *ret_size = MIN((guint)g_rand_int_range(random, 0, 64), (guint)size - at);
+    *ret_size = MIN(most, (guint)size - at);
     return (const guint8 *)g_bytes_get_data(from, NULL) + at;
 }
 

@@ -187,9 +187,12 @@ matrix_forget_pace(Matrix *matrix)
 void
 matrix_restart(Matrix *matrix)
 {
+    g_autofree char *kept = file_of(matrix, "run/boot-attestation");
+
     if (matrix->bed->pid)
         g_assert_cmpint(bed_stop(matrix->bed, SIGTERM), ==, 0);
     matrix_forget_pace(matrix);
+    (void)g_unlink(kept);
     bed_start(matrix->bed, 0);
 }
 

@@ -26,7 +26,7 @@ typedef struct {
     const char *profile;
     const char *options; /* how "db" is sealed */
     gboolean azure;
-    char *lists;           /* of a TPM that is a TD, as a profile has them; NULL: it is none */
+    char *lists; /* of a TPM that is a TD, as a profile has them; NULL: it is none */
     QuoteBringer *bringer; /* NULL: nobody brings quotes */
 } Matrix;
 

@@ -6,7 +6,9 @@
 #include "tpm/sealed-public.h"
 
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static CvsPredicted
 parse(const char *text)
@@ -161,7 +163,8 @@ test_log(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
 }
 
-/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by a word after the next boot. */
+/* What the PCRs 0, 2 and 7 will be when PCR 7 has been extended by a word after the next boot;
+ * NULL: what they are. */
 static char *
 state_after(Bed *bed, const char *word, gboolean with_pcr_2)
 {
@@ -174,9 +177,11 @@ state_after(Bed *bed, const char *word, gboolean with_pcr_2)
     guint8 both[64];
 
     g_assert_true(cvs_tpm_read_pcrs(bed->tpm, &selection, &values, &error));
-    memcpy(both, values.value[7], 32);
-    cvs_hash_bytes(CVS_SHA256, word, strlen(word), both + 32);
-    cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
+    if (word) {
+        memcpy(both, values.value[7], 32);
+        cvs_hash_bytes(CVS_SHA256, word, strlen(word), both + 32);
+        cvs_hash_bytes(CVS_SHA256, both, sizeof both, values.value[7]);
+    }
     pcr_0 = cvs_hex_encode(values.value[0], 32);
     pcr_2 = cvs_hex_encode(values.value[2], 32);
     pcr_7 = cvs_hex_encode(values.value[7], 32);
@@ -422,6 +427,174 @@ test_reseal_first(void)
     expect_slots(bed, 1, 0);
 }
 
+static gboolean
+deliver(const CvsSecret *recovery_key, gpointer data, GError **error)
+{
+    *(CvsSecret **)data =
+        cvs_secret_new_copy(cvs_secret_peek(recovery_key), cvs_secret_size(recovery_key));
+    return TRUE;
+}
+
+static CvsSecret *
+seal_with_recovery(Bed *bed)
+{
+    CvsSecret *recovery_key = NULL;
+    const CvsSealOptions options = {
+        .want_recovery_key = TRUE, .deliver_recovery_key = deliver, .deliver_data = &recovery_key};
+
+    bed_seal(bed, "db", &options);
+    return recovery_key;
+}
+
+static void
+reseal_by(Bed *bed, const CvsSecret *recovery_key)
+{
+    const CvsResealOptions options = {.recovery_key = recovery_key};
+    g_autoptr(GError) error = NULL;
+
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+}
+
+/* Another state came than those that were prepared, and the recovery key was needed: when the slot
+ * for it opens, the former state goes, though newer slots wait. */
+static void
+test_recovered(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+
+    prepare(bed, "A");
+    boot(bed, "something else");
+    reseal_by(bed, recovery_key);
+    prepare(bed, "more");
+    g_assert_cmpuint(count_slots(bed), ==, 5);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, 4);
+    boot(bed, NULL);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PCR_MISMATCH);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* The state that is left is prepared, so that the machine can go back: that a slot is sealed to it
+ * already, which ends with the next that opens, is no reason not to wait for it. */
+static void
+test_way_back(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *here = state_after(bed, NULL, TRUE);
+    CvsPredicted back = parse(here);
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    g_autoptr(GError) error = NULL;
+
+    boot(bed, "something else");
+    reseal_by(bed, recovery_key);
+    bed_assert_opens(bed, "db", NULL);
+    boot(bed, NULL);
+    reseal_by(bed, recovery_key);
+    boot(bed, "something else");
+    error = reseal(bed, &back, NULL);
+    g_assert_no_error(error);
+    reseal_plain(bed);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, 3);
+    boot(bed, NULL);
+    bed_assert_opens(bed, "db", NULL);
+}
+
+/* Nor is the newest slot of a state that came lost to those that wait. */
+static void
+test_full_by_recovery_key(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) recovery_key = seal_with_recovery(bed);
+    CvsResealOptions options = {.recovery_key = recovery_key};
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < CVS_SLOTS_MAX - 2; i++) {
+        g_autofree char *word = g_strdup_printf("state %u", i);
+
+        prepare(bed, word);
+    }
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX);
+    boot(bed, "something else");
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_TOO_LARGE);
+    /* What opens is the newest then: no second one needs a place. */
+    boot(bed, "state 7");
+    reseal_plain(bed);
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpuint(count_slots(bed), ==, CVS_SLOTS_MAX - 1);
+}
+
+/* Where it cannot be noted that a state has come, the key opens all the same, and its slot waits
+ * on.
+ */
+static void
+test_disk_full(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    struct rlimit before, none;
+
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    boot(bed, "A");
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    none = (struct rlimit){0, before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &none), ==, 0);
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    expect_slots(bed, 2, 1);
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 1, 0);
+}
+
+/* Somebody who prepares a state while the key is being released. */
+typedef struct {
+    Bed *bed;
+    const CvsReleaseAttester *real;
+    gboolean done;
+} Meanwhile;
+
+static gboolean
+prepare_and_appraise(gpointer data, const CvsProfile *profile, json_t **ret_claims, GError **error)
+{
+    Meanwhile *meanwhile = data;
+
+    if (!meanwhile->done) {
+        meanwhile->done = TRUE;
+        prepare(meanwhile->bed, "B");
+    }
+    return meanwhile->real->appraise(meanwhile->real->data, profile, ret_claims, error);
+}
+
+static void
+test_meanwhile(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    Meanwhile meanwhile = {.bed = bed};
+    CvsReleaseAttester attester = {.appraise = prepare_and_appraise, .data = &meanwhile};
+
+    bed_attest(bed, "snp");
+    bed_set_profile(bed, "default", "[Registers]\nPCRs=0+2+7\n[TEE]\n");
+    bed_seal(bed, "db", NULL);
+    prepare(bed, "A");
+    boot(bed, "A");
+    meanwhile.real = bed->release.attester;
+    bed->release.attester = &attester;
+    /* A has come, which the release would write; but what it read is no longer what is there. */
+    bed_assert_opens(bed, "db", NULL);
+    g_assert_true(meanwhile.done);
+    g_assert_cmpuint(count_waiting(bed), ==, 1);
+    boot(bed, "A");
+    bed_assert_opens(bed, "db", NULL);
+    expect_slots(bed, 2, 1);
+}
+
 /* A key that has only a slot for a state to come. */
 static void
 test_alone(void)
@@ -473,9 +646,13 @@ static void
 test_forged(void)
 {
     g_autoptr(Bed) bed = bed_new();
+    g_autofree char *digest = g_strnfill(43, 'A');
 
     bed_seal(bed, "db", NULL);
-    bed_forge_slot(bed, "db", json_pack("{s:b, s:i}", "predicted", 1, "generation", 7));
+    bed_forge_slot(bed, "db",
+                   json_pack("{s:b, s:i, s:[{s:s, s:s, s:s, s:s}]}", "predicted", 1, "generation",
+                             7, "policy", "type", "pcr", "bank", "sha256", "pcrs", "0+2+7",
+                             "digest", digest));
     expect_slots(bed, 2, 1);
     bed_expect_forged();
     bed_assert_opens(bed, "db", NULL);
@@ -701,6 +878,11 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/two", test_two);
     g_test_add_func("/release/predicted/not-written", test_not_written);
     g_test_add_func("/release/predicted/reseal-first", test_reseal_first);
+    g_test_add_func("/release/predicted/recovered", test_recovered);
+    g_test_add_func("/release/predicted/way-back", test_way_back);
+    g_test_add_func("/release/predicted/full-by-recovery-key", test_full_by_recovery_key);
+    g_test_add_func("/release/predicted/disk-full", test_disk_full);
+    g_test_add_func("/release/predicted/meanwhile", test_meanwhile);
     g_test_add_func("/release/predicted/alone", test_alone);
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
