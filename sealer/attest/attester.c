@@ -300,6 +300,9 @@ restore(CvsAttester *attester, gint64 at, GError **error)
 
     if (cvs_boot_restore(&attester->config, &own_selection, at, &restored, &local)) {
         attester->may_restore = FALSE;
+        /* The file knows of the clock only what it was when it was written. */
+        if (!cvs_clock_check_forward(&restored.clock, &attester->seen, error))
+            return FALSE;
         attester->claims = g_steal_pointer(&restored.claims);
         attester->pcrs = restored.pcrs;
         attester->made_at = at - restored.age;
@@ -404,7 +407,9 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     attester->pcrs = cvs_making_bundle(attester->making)->quote.values;
     attester->made_at = cvs_making_at(attester->making);
     attester->done_at = attester->clock.now(attester->clock.data);
-    attester->seen = attester->before;
+    /* Of what others were told meanwhile by the former one more may have been seen. */
+    if (cvs_clock_check_forward(&attester->before, &attester->seen, NULL))
+        attester->seen = attester->before;
     attester->collected = attester->collected_before;
     keep(attester);
     g_clear_pointer(&attester->making, cvs_making_free);

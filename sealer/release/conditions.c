@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "release/conditions.h"
 #include "base/error.h"
+#include "release/slot.h"
 
 /* Adds a reason for each PCR that the profile wants and the selection lacks. */
 static gboolean
@@ -266,6 +267,21 @@ cvs_conditions_check_key(const CvsRelease *release, const CvsTpm2Slot *slot, GEr
     g_autoptr(CvsProfile) profile = load_profile(release, slot->profile, error);
 
     return profile && check_key(profile, slot, error);
+}
+
+gboolean
+cvs_conditions_check_former_floors(CvsAttested *attested, const CvsKeyFile *key, guint opened,
+                                   GError **error)
+{
+    guint former = cvs_slot_newest_that_came(key, opened);
+    const CvsTpm2Slot *slot = former == G_MAXUINT ? NULL : cvs_key_file_get_tpm2_slot(key, former);
+    CvsTpm2Slot floors = {0};
+
+    if (slot == NULL)
+        return TRUE;
+    floors.profile = slot->profile;
+    floors.conditions.floors = slot->conditions.floors;
+    return cvs_conditions_check_own(attested, &floors, error);
 }
 
 gboolean

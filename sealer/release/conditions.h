@@ -37,3 +37,8 @@ gboolean cvs_conditions_check_key(const CvsRelease *release, const CvsTpm2Slot *
 
 /* The slot's own conditions alone, whatever the profile says: for a reseal. */
 gboolean cvs_conditions_check_own(CvsAttested *attested, const CvsTpm2Slot *slot, GError **error);
+
+/* The floors of the newest slot that came before the one that has opened, which was for a state to
+ * come: whoever prepared it could not know of what was raised since. key is open. */
+gboolean cvs_conditions_check_former_floors(CvsAttested *attested, const CvsKeyFile *key,
+                                            guint opened, GError **error);

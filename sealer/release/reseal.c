@@ -47,10 +47,12 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
              guint *ret_slot, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
+    gboolean waits = FALSE;
 
     for (guint i = 0; i < order->len; i++) {
         guint index = g_array_index(order, guint, i);
         g_autoptr(GError) local = NULL;
+        gboolean predicted = cvs_key_file_get_tpm2_slot(key, index)->predicted;
         gboolean holds =
             cvs_conditions_check_own(attested, cvs_key_file_get_tpm2_slot(key, index), &local);
         gboolean final = FALSE;
@@ -58,15 +60,20 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
         if (holds &&
             check_authorized(attested->release, cvs_key_file_get_tpm2_slot(key, index), options,
                              &local) &&
-            cvs_slot_open(attested->release, key, index, options->pin, &local)) {
+            cvs_slot_open(attested->release, key, index, options->pin, &local) &&
+            (!predicted || cvs_conditions_check_former_floors(attested, key, index, &local))) {
             *ret_slot = index;
             return TRUE;
         }
         final = holds && cvs_slot_error_is_final(local);
-        if (final)
+        /* The state that a slot waits for is not meant to be here: why the newest of the others
+         * does not open says more. */
+        if (final || (waits && !predicted))
             g_clear_error(&refusal);
-        if (refusal == NULL)
+        if (refusal == NULL) {
             refusal = g_steal_pointer(&local);
+            waits = predicted;
+        }
         if (final)
             break;
     }
@@ -134,18 +141,6 @@ keep_some(const CvsKeyFile *key, const GArray *genuine, const CvsTpm2Slot *added
     }
 }
 
-static guint
-newest_that_came(const CvsKeyFile *key, const GArray *genuine)
-{
-    for (guint i = 0; i < genuine->len; i++) {
-        guint index = g_array_index(genuine, guint, i);
-
-        if (!cvs_key_file_get_tpm2_slot(key, index)->predicted)
-            return index;
-    }
-    return NONE;
-}
-
 static gboolean
 refuse_full(const CvsKeyFile *key, GError **error)
 {
@@ -174,7 +169,7 @@ tidy(CvsKeyFile *key, guint opened, const CvsTpm2Slot *added, CvsDrop drop, GErr
     /* And the newest, which may open when that one does not. */
     if (opened != NONE)
         g_array_append_val(kept, opened);
-    if (opened == NONE || opened != newest_that_came(key, genuine))
+    if (opened == NONE || opened != cvs_slot_newest_that_came(key, NONE))
         keep_some(key, genuine, added, FALSE, kept->len + 1, kept);
     for (guint i = 0; i < cvs_key_file_get_n_slots(key); i++) {
         if (is_genuine_recovery(key, i))
@@ -273,15 +268,40 @@ check_vouched(CvsKeyFile *key, guint opened, const CvsPcrSelection *selection,
     return FALSE;
 }
 
+/* What the model has, the slot that opened, and the newest that came: the model alone may be one
+ * for a state to come, for which something was dropped. */
+static gboolean
+look_at_factors(const CvsProfile *profile, const CvsKeyFile *key, const CvsTpm2Slot *model,
+                guint opened, CvsDrop drop, gboolean *ret_pin, gboolean *ret_derived_key,
+                GError **error)
+{
+    const guint came = cvs_slot_newest_that_came(key, NONE);
+    const CvsTpm2Slot *const slots[] = {
+        model, opened == NONE ? model : cvs_key_file_get_tpm2_slot(key, opened),
+        came == NONE ? model : cvs_key_file_get_tpm2_slot(key, came)};
+    gboolean pin = FALSE, derived_key = FALSE;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(slots); i++) {
+        if (!cvs_conditions_check_forbidden(profile, slots[i], drop, error))
+            return FALSE;
+        pin |= cvs_policy_needs_pin(slots[i]->policy);
+        derived_key |= (slots[i]->factors & CVS_FACTOR_TEE_KEY) != 0;
+    }
+    *ret_pin = pin && !(drop & CVS_DROP_PIN);
+    *ret_derived_key = derived_key && !(drop & CVS_DROP_DERIVED_KEY);
+    return TRUE;
+}
+
 /* What the new slot is to be, but for its conditions. */
 static gboolean
 make_request(const CvsProfile *profile, const CvsKeyFile *key, const CvsTpm2Slot *model,
-             const CvsResealOptions *options, CvsSlotRequest *request, GError **error)
+             guint opened, const CvsResealOptions *options, CvsSlotRequest *request, GError **error)
 {
-    gboolean has_pin = cvs_policy_needs_pin(model->policy) && !(options->drop & CVS_DROP_PIN);
+    gboolean has_pin = FALSE, has_derived_key = FALSE;
     guint8 digest[32];
 
-    if (!cvs_conditions_check_forbidden(profile, model, options->drop, error))
+    if (!look_at_factors(profile, key, model, opened, options->drop, &has_pin, &has_derived_key,
+                         error))
         return FALSE;
     if (has_pin && options->pin == NULL) {
         g_set_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED,
@@ -296,8 +316,7 @@ make_request(const CvsProfile *profile, const CvsKeyFile *key, const CvsTpm2Slot
     if (!(options->drop & CVS_DROP_PIN))
         request->pin = has_pin || profile->pin == CVS_PROFILE_REQUIRED ? options->pin : NULL;
     if (!(options->drop & CVS_DROP_DERIVED_KEY))
-        request->derived_key = profile->derived_key == CVS_PROFILE_REQUIRED ||
-                               (model->factors & CVS_FACTOR_TEE_KEY) != 0;
+        request->derived_key = profile->derived_key == CVS_PROFILE_REQUIRED || has_derived_key;
     request->predicted = options->to;
     request->allow_unmeasured = options->allow_unmeasured;
     request->needs_store_key = (model->factors & CVS_FACTOR_STORE_KEY) != 0;
@@ -346,7 +365,7 @@ cvs_release_reseal(const CvsRelease *release, const CvsOwner *owner, const char 
     profile = cvs_profile_load(release->profile_folders, model->profile, error);
     if (profile == NULL)
         return FALSE;
-    if (!make_request(profile, key, model, options, &request, error))
+    if (!make_request(profile, key, model, opened, options, &request, error))
         return FALSE;
     pinning.former = &model->conditions;
     pinning.predicted = options->to;

@@ -395,6 +395,20 @@ cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot)
     return kind == NULL || g_str_equal(kind, "none") || cvs_vtpm_kind_binds_host(kind);
 }
 
+guint
+cvs_slot_newest_that_came(const CvsKeyFile *key, guint except)
+{
+    g_autoptr(GArray) genuine = cvs_slot_genuine(key);
+
+    for (guint i = 0; i < genuine->len; i++) {
+        guint index = g_array_index(genuine, guint, i);
+
+        if (index != except && !cvs_key_file_get_tpm2_slot(key, index)->predicted)
+            return index;
+    }
+    return G_MAXUINT;
+}
+
 gboolean
 cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b)
 {

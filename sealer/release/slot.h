@@ -64,6 +64,10 @@ GArray *cvs_slot_genuine(const CvsKeyFile *key);
 /* FALSE where the slot was sealed with a TPM that was not shown to be in the TEE: its PCRs, and
  * what is sealed in it, are the host's. TRUE also where the TEE was not looked at. */
 gboolean cvs_slot_pcrs_bind_host(const CvsTpm2Slot *slot);
+/* The newest genuine slot of an open key that is not for a state to come, but for the one except;
+ * G_MAXUINT: there is none. */
+guint cvs_slot_newest_that_came(const CvsKeyFile *key, guint except);
+
 /* True if they differ in nothing that decides when they open, but in being for a state to come. */
 gboolean cvs_slots_are_for_one_state(const CvsTpm2Slot *a, const CvsTpm2Slot *b);
 

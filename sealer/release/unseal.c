@@ -82,25 +82,42 @@ drop_superseded(const CvsRelease *release, CvsKeyFile *key, GBytes *before, guin
         (void)cvs_store_save(release->store, lock, key, TRUE, NULL);
 }
 
+/* Why nothing opens. */
+typedef struct {
+    GError *error;
+    gboolean waits; /* it is that of a slot for a state to come */
+} Refusal;
+
 /* The first error stands, with the reasons of the others added: the newest slot is the one that was
- * meant to open. But one that ends the search says more than what came before it. */
+ * meant to open, but for those whose state is still to come. And one that ends the search says more
+ * than what came before it. */
 static void
-collect(GError **first, GError *next, gboolean final)
+collect(Refusal *refusal, GError *next, gboolean final, gboolean predicted)
 {
     const GPtrArray *reasons = NULL;
+    const char *which = predicted ? "slot for a state to come" : "older slot";
 
     if (final)
-        g_clear_error(first);
-    if (*first == NULL) {
-        *first = next;
+        g_clear_error(&refusal->error);
+    if (refusal->error == NULL) {
+        refusal->error = next;
+        refusal->waits = predicted;
         return;
+    }
+    if (refusal->waits && !predicted) {
+        GError *waiting = refusal->error;
+
+        refusal->error = next;
+        refusal->waits = FALSE;
+        next = waiting;
+        which = "slot for a state to come";
     }
     reasons = cvs_error_get_reasons(next);
     for (guint i = 0; reasons && i < reasons->len; i++) {
         const CvsReason *reason = g_ptr_array_index(reasons, i);
 
-        cvs_error_add_reason(*first, reason->code, reason->seen, reason->wanted, "older slot: %s",
-                             reason->detail);
+        cvs_error_add_reason(refusal->error, reason->code, reason->seen, reason->wanted, "%s: %s",
+                             which, reason->detail);
     }
     g_error_free(next);
 }
@@ -124,7 +141,7 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
     g_autoptr(CvsKeyFile) key = NULL;
     g_autoptr(GArray) order = NULL;
     g_autoptr(GBytes) before = NULL;
-    g_autoptr(GError) refusal = NULL;
+    Refusal refusal = {0};
     g_auto(CvsAttested) attested = {.release = release};
 
     if (!cvs_key_name_check(name, error))
@@ -147,27 +164,29 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
 
         if (!holds)
             cvs_state_explain_rtmrs(&attested, key, slot, local, NULL);
-        else if (cvs_slot_open(release, key, index, pin, &local))
+        else if (cvs_slot_open(release, key, index, pin, &local) &&
+                 (!predicted || cvs_conditions_check_former_floors(&attested, key, index, &local)))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
             if (before)
                 drop_superseded(release, key, before, index,
                                 predicted && !cvs_key_file_get_tpm2_slot(key, index)->predicted);
+            g_clear_error(&refusal.error);
             return g_steal_pointer(&secret);
         }
         /* What an attestation failed by is nothing to a slot that needs none. */
         final = holds && cvs_slot_error_is_final(local);
-        collect(&refusal, local, final);
+        collect(&refusal, local, final, predicted);
         if (final)
             break;
     }
-    if (refusal == NULL) {
-        refusal = g_error_new(CVS_ERROR, CVS_ERROR_BAD_FORMAT,
-                              "the key %s has no slot for a TPM; it opens by its recovery key only",
-                              name);
-        cvs_error_add_reason(refusal, CVS_REASON_NO_SLOT_OPENS, NULL, NULL,
+    if (refusal.error == NULL) {
+        refusal.error = g_error_new(
+            CVS_ERROR, CVS_ERROR_BAD_FORMAT,
+            "the key %s has no slot for a TPM; it opens by its recovery key only", name);
+        cvs_error_add_reason(refusal.error, CVS_REASON_NO_SLOT_OPENS, NULL, NULL,
                              "no tpm2 slot in the file");
     }
-    g_propagate_prefixed_error(error, g_steal_pointer(&refusal), "cannot unseal %s: ", name);
+    g_propagate_prefixed_error(error, g_steal_pointer(&refusal.error), "cannot unseal %s: ", name);
     return NULL;
 }

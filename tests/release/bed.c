@@ -152,7 +152,7 @@ bed_attest(Bed *bed, const char *type)
         json_pack("{s:s, s:b, s:b, s:s, s:b, s:b, s:I, s:s}", "tee.type", type, "tee.verified", 1,
                   "tee.test_roots", 0, "tee.measurement", "ab", "tee.policy.debug", 0,
                   "tee.policy.migrate_ma", 0, "tee.collateral.not_after", (json_int_t)4000000000,
-                  "vtpm.kind", g_str_equal(type, "snp") ? "svsm" : "vtpm-td");
+                  "vtpm.kind", g_str_equal(type, "snp") ? "svsm" : "azure");
     if (g_str_equal(type, "snp")) {
         bed_set_claim(bed, "tee.line", json_string("Milan"));
         bed_set_claim(bed, "tee.host_data", json_string("cd"));

@@ -68,7 +68,7 @@ refused(Bed *bed, const CvsSealOptions *options, int code, const char *reason)
 }
 
 #define ALWAYS_SNP "\"tee.policy.debug\":false,\"tee.type\":\"snp\",\"vtpm.kind\":\"svsm\""
-#define ALWAYS_TDX "\"tee.policy.debug\":false,\"tee.type\":\"tdx\",\"vtpm.kind\":\"vtpm-td\""
+#define ALWAYS_TDX "\"tee.policy.debug\":false,\"tee.type\":\"tdx\",\"vtpm.kind\":\"azure\""
 
 static void
 test_what_is_pinned(void)

@@ -473,6 +473,8 @@ fs_ioctl(const char *path, unsigned cmd, void *arg, struct fuse_file_info *info,
 static void *
 fs_init(struct fuse_conn_info *connection, struct fuse_config *config)
 {
+    /* Without it newer ones of libfuse have the kernel tell nobody that a reader is being killed. */
+    config->intr = 1;
     TeeSim *sim = get_sim();
 
     sim->handles = g_hash_table_new_full(NULL, NULL, free_handle, NULL);
