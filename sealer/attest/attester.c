@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 
 #define OWN_NONCE_SIZE 32
-/* What a TEE may take to answer, with the turns of others before. */
-#define SLOWEST_S 300
 /* What the boot's attestation quotes: firmware and boot loader. The values are not looked at. */
 static const CvsPcrSelection own_selection = {.bank = CVS_SHA256, .mask = 0xff};
 
@@ -40,7 +38,8 @@ struct _CvsAttester {
     Collected collected_before;
     GBytes *pending; /* the nonce of one that wants a quote that is not there yet; NULL: none */
     json_t *claims;  /* of this boot's attestation; NULL: there is none */
-    gint64 made_at;  /* seconds since 1970, as the caller had them */
+    gint64 made_at;  /* seconds since 1970, as the caller had them, when it was begun */
+    gint64 done_at;  /* on the clock */
     CvsClock seen;   /* the TPM's clock then, or since */
     Collected collected;
     CvsPcrValues pcrs;
@@ -154,7 +153,7 @@ cvs_attester_look(const CvsAttester *attester)
         .under_way = attester->making != NULL,
         .claims = attester->claims,
         .pcrs = attester->claims ? &attester->pcrs : NULL,
-        .failure = attester->failure,
+        .failure = attester->claims ? NULL : attester->failure,
     };
 }
 
@@ -199,9 +198,10 @@ is_same_start(const CvsClock *a, const CvsClock *b)
     return a->reset_count == b->reset_count && a->restart_count == b->restart_count;
 }
 
-/* The TPM is the one that was attested, and has not been reset since, nor set back. */
+/* The TPM is the one that was attested, and has not been reset since, nor set back. What is not
+ * current is nobody's any more. */
 static gboolean
-is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_current, GError **error)
+is_current(CvsAttester *attester, gint64 at, gboolean *ret_current, GError **error)
 {
     g_autoptr(GError) local = NULL;
     CvsClock now = {0};
@@ -223,12 +223,22 @@ is_current(CvsAttester *attester, gint64 at, gint64 max_age, gboolean *ret_curre
         return FALSE;
     }
     *ret_current = is_same_start(&now, &attester->seen) && at >= attester->made_at &&
-                   is_collected(attester, &attester->collected) && is_same_kind(attester) &&
-                   (max_age <= 0 || at - attester->made_at <= max_age);
+                   is_collected(attester, &attester->collected) && is_same_kind(attester);
     attester->seen = now;
     if (!*ret_current)
         cvs_attester_refresh(attester);
     return TRUE;
+}
+
+/* Just made is young for everybody: else each of those who waited for it would have another made,
+ * and none could ever do with less than a TEE takes. */
+static gboolean
+is_young(const CvsAttester *attester, gint64 at, gint64 max_age)
+{
+    gint64 now = attester->clock.now(attester->clock.data);
+
+    return max_age <= 0 || at - attester->made_at <= max_age ||
+           now < attester->done_at + CVS_ATTESTER_FAILURE_US;
 }
 
 /* Why it failed a moment ago, if it did. A TEE that fails is not asked again by each request. */
@@ -349,7 +359,8 @@ drop_old_making(CvsAttester *attester, gint64 at, gint64 max_age, GError **error
     if (!is_same_start(&now, &attester->before) ||
         !is_collected(attester, &attester->collected_before) ||
         at < cvs_making_at(attester->making) ||
-        (max_age > 0 && at - cvs_making_at(attester->making) > MAX(max_age, SLOWEST_S)))
+        (max_age > 0 &&
+         at - cvs_making_at(attester->making) > MAX(max_age, CVS_ATTESTER_SLOWEST_S)))
         g_clear_pointer(&attester->making, cvs_making_free);
     return TRUE;
 }
@@ -358,23 +369,24 @@ static gboolean
 ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
 {
     g_autoptr(GError) local = NULL;
+    g_autoptr(json_t) claims = NULL;
     gboolean current = FALSE;
 
-    if (!is_current(attester, at, max_age, &current, error))
+    if (!is_current(attester, at, &current, error))
         return FALSE;
     if (!current && attester->may_restore && attester->making == NULL) {
         if (!restore(attester, at, error))
             return FALSE;
-        current = attester->claims && (max_age <= 0 || at - attester->made_at <= max_age);
-        if (attester->claims && !current)
-            cvs_attester_refresh(attester);
+        current = attester->claims != NULL;
     }
-    if (current)
+    /* One that is too old for this caller stays for those whom it is not, until there is another.
+     */
+    if (current && is_young(attester, at, max_age))
         return TRUE;
     if (has_just_failed(attester, error) || !drop_old_making(attester, at, max_age, error) ||
         (attester->making == NULL && !begin(attester, at, error)))
         return FALSE;
-    if (!cvs_making_go_on(attester->making, &attester->claims, &local)) {
+    if (!cvs_making_go_on(attester->making, &claims, &local)) {
         if (!cvs_error_has_reason(local, CVS_REASON_ATTESTATION_UNDER_WAY)) {
             keep_failure(attester, local);
             /* With another one the paravisor would make another report, for another quote. */
@@ -387,8 +399,11 @@ ensure(CvsAttester *attester, gint64 at, gint64 max_age, GError **error)
     }
     g_clear_error(&attester->failure);
     attester->change++;
+    json_decref(attester->claims);
+    attester->claims = g_steal_pointer(&claims);
     attester->pcrs = cvs_making_bundle(attester->making)->quote.values;
     attester->made_at = cvs_making_at(attester->making);
+    attester->done_at = attester->clock.now(attester->clock.data);
     attester->seen = attester->before;
     attester->collected = attester->collected_before;
     keep(attester);
@@ -402,7 +417,8 @@ cvs_attester_claims(CvsAttester *attester, gint64 at, gint64 max_age, json_t **r
 {
     if (!ensure(attester, at, max_age, error))
         return FALSE;
-    *ret_claims = json_deep_copy(attester->claims);
+    /* They are flat: who changes his replaces values, and none in place. */
+    *ret_claims = json_copy(attester->claims);
     return TRUE;
 }
 

@@ -52,6 +52,9 @@ typedef struct {
 } CvsAttesterConfig;
 
 #define CVS_ATTESTER_FAILURE_US CVS_PACE_SVSM_US
+/* What a TEE may take to answer, with the turns of others before: a report's turn and the kernel's
+ * minute behind it (tee/source.h), twice. */
+#define CVS_ATTESTER_SLOWEST_S 300
 
 CvsAttester *cvs_attester_new(const CvsAttesterConfig *config);
 /* A thread that asks goes on until it is answered, and nothing is done with what it gets. */
@@ -60,8 +63,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsAttester, cvs_attester_free)
 
 /* The claims of this boot's attestation, verified: those of tee/claims.h and attest/vtpm.h. Made
  * now if there is none, or the TPM's counts or the collateral are others than then, or it is older
- * than max_age seconds (0: of any age). Where it is there, that costs one TPM command (ReadClock).
- * A TPM without a storage root key is given one: the report commits to it.
+ * than max_age seconds (0: of any age) and was not made within CVS_ATTESTER_FAILURE_US. One that is
+ * only too old stays for those who take it, until there is another, and also where that fails.
+ * Where it is there, that costs one TPM command (ReadClock). A TPM without a storage root key is
+ * given one: the report commits to it.
  *
  * A machine without a TEE is no error: tee.type and vtpm.kind are "none". Neither is a TPM for
  * which nothing vouches: vtpm.kind is "host".

@@ -4,8 +4,8 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/params.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -184,38 +184,47 @@ cvs_hmac(CvsHash hash, const void *key, gsize key_size, const void *data, gsize 
     cvs_mac_finish(self, mac);
 }
 
-static EVP_KDF *
-fetched_hkdf(void)
+/* No salt is a salt of zeros, and HMAC fills up its key with those. */
+CvsMac *
+cvs_hkdf_extract(CvsHash hash)
 {
-    static EVP_KDF *kdf;
-    static gsize once;
+    return cvs_mac_new(hash, NULL, 0);
+}
 
-    if (g_once_init_enter(&once)) {
-        kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
-        must(kdf != NULL, "HKDF");
-        g_once_init_leave(&once, 1);
+CvsSecret *
+cvs_hkdf_expand(CvsHash hash, CvsMac *extract, const void *info, gsize info_size, gsize size)
+{
+    g_autoptr(CvsSecret) okm = cvs_secret_new(size);
+    gsize block_size = hashes[hash].size;
+    guint8 block[CVS_DIGEST_MAX];
+    CVS_WIPE_ON_RETURN(block);
+    guint8 prk[CVS_DIGEST_MAX];
+    CVS_WIPE_ON_RETURN(prk);
+
+    g_return_val_if_fail(size <= 255 * block_size, NULL);
+
+    cvs_mac_finish(extract, prk);
+    for (gsize done = 0; done < size; done += block_size) {
+        g_autoptr(CvsMac) mac = cvs_mac_new(hash, prk, block_size);
+        guint8 counter = (guint8)(done / block_size + 1);
+
+        if (done > 0)
+            cvs_mac_update(mac, block, block_size);
+        cvs_mac_update(mac, info, info_size);
+        cvs_mac_update(mac, &counter, 1);
+        cvs_mac_finish(mac, block);
+        memcpy(cvs_secret_data(okm) + done, block, MIN(block_size, size - done));
     }
-    return kdf;
+    return g_steal_pointer(&okm);
 }
 
 CvsSecret *
 cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size, gsize size)
 {
-    g_autoptr(CvsSecret) okm = cvs_secret_new(size);
-    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(fetched_hkdf());
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)hashes[hash].openssl_name,
-                                         0),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)cvs_secret_peek(ikm),
-                                          cvs_secret_size(ikm)),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info, info_size),
-        OSSL_PARAM_construct_end(),
-    };
+    g_autoptr(CvsMac) extract = cvs_hkdf_extract(hash);
 
-    must(ctx != NULL, "an HKDF context");
-    must(EVP_KDF_derive(ctx, cvs_secret_data(okm), size, params), "HKDF");
-    EVP_KDF_CTX_free(ctx);
-    return g_steal_pointer(&okm);
+    cvs_mac_update(extract, cvs_secret_peek(ikm), cvs_secret_size(ikm));
+    return cvs_hkdf_expand(hash, extract, info, info_size, size);
 }
 
 gboolean

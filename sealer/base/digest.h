@@ -47,7 +47,12 @@ void cvs_mac_finish(CvsMac *self, guint8 *mac);
 void cvs_mac_free(CvsMac *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsMac, cvs_mac_free)
 
-/* HKDF (RFC 5869) with an empty salt: size bytes from the input key material and the info. */
+/* HKDF (RFC 5869) with an empty salt, in its two steps: the caller gives the input key material to
+ * what extract returns, and then takes size bytes, at most 255 digests, by the info. */
+CvsMac *cvs_hkdf_extract(CvsHash hash);
+CvsSecret *cvs_hkdf_expand(CvsHash hash, CvsMac *extract, const void *info, gsize info_size,
+                           gsize size);
+/* In one. */
 CvsSecret *cvs_hkdf(CvsHash hash, const CvsSecret *ikm, const void *info, gsize info_size,
                     gsize size);
 

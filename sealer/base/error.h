@@ -245,7 +245,8 @@ typedef enum {
     X(VTPM_TD_NO_GUEST, "VtpmTdNoGuest", "nothing shows which guest the vTPM's TD serves")         \
     X(VTPM_TD_OTHER_GUEST, "VtpmTdOtherGuest", "the vTPM's TD serves another guest")               \
     X(VTPM_TD_UNLISTED, "VtpmTdUnlisted",                                                          \
-      "the profile does not list the measurements of the vTPM's TD")
+      "the profile does not list the measurements of the vTPM's TD")                               \
+    X(DERIVED_KEY_REFUSED, "DerivedKeyRefused", "secure processor or host gave no derived key")
 
 #define X(symbol, code, text) extern const char CVS_REASON_##symbol[];
 CVS_REASONS(X)

@@ -70,17 +70,21 @@ cvs_base64url_encode(const void *data, gsize size)
     return text;
 }
 
-/* By ranges: a search in the alphabet took a tenth of the time in which a vault is listed. */
-static inline int
-base64url_value(char c)
+/* -1 for what is not in the alphabet. A table, since the branches of a search by ranges cannot be
+ * foreseen: they took a tenth of the time in which a key file is parsed. */
+static const gint8 *
+base64url_values(void)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    static gint8 values[256];
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        memset(values, -1, sizeof values);
+        for (gsize i = 0; i < 64; i++)
+            values[(guint8)alphabet[i]] = (gint8)i;
+        g_once_init_leave(&once, 1);
+    }
+    return values;
 }
 
 GBytes *
@@ -88,12 +92,13 @@ cvs_base64url_decode(const char *text, gssize length, GError **error)
 {
     gsize size = length < 0 ? strlen(text) : (gsize)length;
     g_autofree guint8 *bytes = g_malloc(size / 4 * 3 + 3);
+    const gint8 *values = base64url_values();
     guint32 group = 0;
     guint bits = 0;
     gsize out = 0;
 
     for (gsize i = 0; i < size; i++) {
-        int value = base64url_value(text[i]);
+        int value = values[(guint8)text[i]];
 
         if (value < 0) {
             g_set_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -32,6 +33,14 @@ page_size(void)
     return (gsize)sysconf(_SC_PAGESIZE);
 }
 
+/* What a forked child inherits is not locked. */
+static void
+forget_spare(void)
+{
+    g_mutex_init(&spare_mutex);
+    n_spare = 0;
+}
+
 static guint8 *
 take_spare(void)
 {
@@ -48,8 +57,13 @@ take_spare(void)
 static gboolean
 keep_spare(guint8 *data)
 {
+    static gsize once;
     gboolean kept = FALSE;
 
+    if (g_once_init_enter(&once)) {
+        (void)pthread_atfork(NULL, NULL, forget_spare);
+        g_once_init_leave(&once, 1);
+    }
     if (mprotect(data, page_size(), PROT_NONE) < 0)
         return FALSE;
     g_mutex_lock(&spare_mutex);
@@ -82,6 +96,7 @@ cvs_secret_new(gsize size)
 {
     CvsSecret *secret = NULL;
     const gsize page = page_size();
+    gboolean is_spare = FALSE;
 
     g_return_val_if_fail(size > 0 && size <= G_MAXSSIZE - 4 * page, NULL);
 
@@ -90,12 +105,13 @@ cvs_secret_new(gsize size)
     secret->size = size;
     secret->mapped = (size + page - 1) / page * page;
     secret->data = secret->mapped == page ? take_spare() : NULL;
-    if (secret->data == NULL)
+    is_spare = secret->data != NULL;
+    if (!is_spare)
         secret->data = map(secret->mapped);
     if (secret->data == NULL || mprotect(secret->data, secret->mapped, PROT_READ | PROT_WRITE) < 0)
         g_error("out of memory for a secret of %zu bytes", size);
-    /* A spare one too: a forked child has inherited it, but not the lock. */
-    if (mlock(secret->data, secret->mapped) < 0)
+    /* A spare one is locked already. */
+    if (!is_spare && mlock(secret->data, secret->mapped) < 0)
         g_atomic_int_set(&some_unlocked, 1);
     g_atomic_int_inc(&alive);
     return secret;

@@ -24,6 +24,8 @@ typedef struct {
     const char *const *folders;
     CvsTpm *tpm;
     CvsTeeSource *tee;
+    CvsTeeAsker *asker;
+    CvsTeeKeys *tee_keys; /* of the present call */
     CvsAttester *attester;
     CvsReleaseAttester release_attester;
     CvsStore *store; /* opened by the first call that needs it */
@@ -36,6 +38,8 @@ direct_free(CvsBackend *backend)
 
     g_clear_pointer(&direct->store, cvs_store_close);
     cvs_attester_free(direct->attester);
+    cvs_tee_keys_free(direct->tee_keys);
+    cvs_tee_asker_free(direct->asker);
     cvs_tee_source_free(direct->tee);
     g_clear_pointer(&direct->tpm, cvs_tpm_free);
     g_free(direct->vault);
@@ -62,8 +66,10 @@ open_store(Direct *direct, gboolean create, GError **error)
 }
 
 static CvsRelease
-release_of(const Direct *direct)
+release_of(Direct *direct)
 {
+    cvs_tee_keys_free(direct->tee_keys);
+    direct->tee_keys = cvs_tee_keys_new(direct->asker);
     return (CvsRelease){
         .tpm = direct->tpm,
         .store = direct->store,
@@ -72,7 +78,7 @@ release_of(const Direct *direct)
         .store_key_file = direct->store_key_file,
         .require_store_key = direct->require_store_key,
         .attester = &direct->release_attester,
-        .tee = direct->tee,
+        .tee_keys = direct->tee_keys,
         .tee_paths = cvs_tee_source_paths(direct->tee),
         .test_roots = direct->test_roots,
     };
@@ -405,6 +411,7 @@ start_attester(Direct *direct, const CvsConfig *config, CvsSnpRoots *snp, CvsTdx
                                   .tdx_roots = tdx};
 
     direct->tee = cvs_tee_source_new(paths, NULL);
+    direct->asker = cvs_tee_asker_new(direct->tee, 0, NULL, NULL);
     attester.source = direct->tee;
     direct->attester = cvs_attester_new(&attester);
     direct->release_attester = cvs_release_attester(direct->attester);

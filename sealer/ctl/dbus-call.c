@@ -12,8 +12,9 @@
 
 #define BUS_NAME "org.cvmseal1"
 #define OBJECT_PATH "/org/cvmseal1"
-/* A person may be asked by polkit meanwhile; ^C ends it sooner. */
-#define TIMEOUT_MS (5 * 60 * 1000)
+/* A person may be asked by polkit meanwhile, and the daemon waits for a TEE up to 300 seconds; ^C
+ * ends it sooner. */
+#define TIMEOUT_MS (10 * 60 * 1000)
 
 void
 cvs_dbus_call_init(CvsDbusCall *call, const char *owner)

@@ -489,6 +489,34 @@ read_from(const char *folder, const char *file, GError **error)
     return g_steal_pointer(&bytes);
 }
 
+/* Most keys have one profile, so the one that was parsed last is kept, and is the same as long as
+ * its file has the same bytes: what they say was parsed once does not change. */
+static CvsProfile *
+parse_unless_same(const char *name, const char *path, GBytes *bytes, GError **error)
+{
+    static GMutex mutex;
+    static char *last_path;
+    static GBytes *last_bytes;
+    static CvsProfile *last;
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&mutex);
+    CvsProfile *profile = NULL;
+    gsize size = 0;
+    gconstpointer data = g_bytes_get_data(bytes, &size);
+
+    if (last && g_str_equal(last_path, path) && g_bytes_equal(last_bytes, bytes))
+        return cvs_profile_ref(last);
+    profile = cvs_profile_parse(name, path, data, size, error);
+    if (profile == NULL)
+        return NULL;
+    g_free(last_path);
+    g_clear_pointer(&last_bytes, g_bytes_unref);
+    cvs_profile_unref(last);
+    last_path = g_strdup(path);
+    last_bytes = g_bytes_ref(bytes);
+    last = cvs_profile_ref(profile);
+    return profile;
+}
+
 CvsProfile *
 cvs_profile_load(const char *const *folders, const char *name, GError **error)
 {
@@ -509,8 +537,6 @@ cvs_profile_load(const char *const *folders, const char *name, GError **error)
         g_autoptr(GError) local = NULL;
         g_autoptr(GBytes) bytes = read_from(folders[i], file, &local);
         g_autofree char *path = NULL;
-        gconstpointer data;
-        gsize size;
 
         /* A more important file that cannot be read must not give way to a less important one. */
         if (local) {
@@ -519,9 +545,8 @@ cvs_profile_load(const char *const *folders, const char *name, GError **error)
         }
         if (bytes == NULL)
             continue;
-        data = g_bytes_get_data(bytes, &size);
         path = g_build_filename(folders[i], file, NULL);
-        return cvs_profile_parse(name, path, data, size, error);
+        return parse_unless_same(name, path, bytes, error);
     }
 
     searched = g_strjoinv(", ", (char **)folders);

@@ -5,11 +5,14 @@
  * No D-Bus, no main loop: the daemon's worker thread, the CLI with --direct and, later, the key
  * server of the boot call these functions and nothing below them.
  *
- * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. */
+ * Every function is bounded in time by the TPM and the disk, and changes nothing on an error. Busy
+ * with the reason AttestationUnderWay, where TEE or host are asked in threads: call it again, with
+ * the same tee_keys, when they have answered. */
 
 #include "policy/profile.h"
 #include "release/drop.h"
 #include "release/predicted.h"
+#include "release/tee-keys.h"
 #include "tee/tee-paths.h"
 #include "tpm/tpm.h"
 #include "vault/store.h"
@@ -43,9 +46,8 @@ typedef struct {
     gboolean require_store_key;
     const CvsReleaseAttester *attester; /* NULL: nothing is attested, and what asks for a TEE is
                                          * refused (NotAttested) */
-    CvsTeeSource *tee;    /* what derives keys; NULL: nothing does (DerivedKeyUnavailable) */
-    guint tee_timeout_ms; /* how long the turn of each of its requests is waited for; 0: as long as
-                           * it takes (tee/source.h) */
+    CvsTeeKeys *tee_keys; /* what the TEE derives for this request; NULL: nothing derives keys
+                           * (DerivedKeyUnavailable) */
     const CvsTeePaths *tee_paths; /* where the logs of the registers are; NULL: none are */
     gboolean test_roots;          /* the attester takes roots that are not the vendors' */
 } CvsRelease;

@@ -49,7 +49,7 @@ check_has_tee(const CvsRelease *release, GError **error)
 {
     GError *refusal = NULL;
 
-    if (release->tee)
+    if (release->tee_keys)
         return TRUE;
     refusal = g_error_new_literal(CVS_ERROR, CVS_ERROR_NOT_SUPPORTED,
                                   "nothing here derives a key from a TEE");
@@ -64,8 +64,7 @@ make_tee_key(const CvsRelease *release, CvsNewSlot *made, GError **error)
 {
     if (!check_has_tee(release, error))
         return FALSE;
-    made->tee_key =
-        cvs_tee_key_new(release->tee, release->tee_timeout_ms, &made->slot->tee_key, error);
+    made->tee_key = cvs_tee_keys_make(release->tee_keys, &made->slot->tee_key, error);
     if (made->tee_key == NULL)
         return FALSE;
     made->slot->factors |= CVS_FACTOR_TEE_KEY;
@@ -272,7 +271,7 @@ load_tee_key(const CvsRelease *release, const CvsTpm2Slot *slot, CvsSecret **ret
     if (!(slot->factors & CVS_FACTOR_TEE_KEY))
         return TRUE;
     if (check_has_tee(release, error))
-        *ret_key = cvs_tee_key_derive(release->tee, &slot->tee_key, release->tee_timeout_ms, error);
+        *ret_key = cvs_tee_keys_derive(release->tee_keys, &slot->tee_key, error);
     return *ret_key != NULL;
 }
 

@@ -48,13 +48,15 @@ add_field(GString *out, const char *name, const char *value)
 {
     guint64 size = GUINT64_TO_LE(strlen(value));
 
+    g_string_append(out, name);
     if (strchr(value, '\n') == NULL) {
-        g_string_append_printf(out, "%s=%s\n", name, value);
-        return;
+        g_string_append_c(out, '=');
+    } else {
+        g_string_append_c(out, '\n');
+        g_string_append_len(out, (const char *)&size, sizeof size);
     }
-    g_string_append_printf(out, "%s\n", name);
-    g_string_append_len(out, (const char *)&size, sizeof size);
-    g_string_append_printf(out, "%s\n", value);
+    g_string_append(out, value);
+    g_string_append_c(out, '\n');
 }
 
 static void

@@ -12,6 +12,7 @@
 static GMutex mutex;
 static GArray *unburied; /* int */
 static guint diggers;
+static gint64 waits_since; /* monotonic: for a digger, while none comes back; 0: nothing waits */
 
 static int
 next_or_end(void)
@@ -25,6 +26,7 @@ next_or_end(void)
     } else {
         diggers--;
     }
+    waits_since = unburied->len > 0 && waits_since > 0 ? g_get_monotonic_time() : 0;
     g_mutex_unlock(&mutex);
     return fd;
 }
@@ -58,8 +60,28 @@ bury(const int *fds, int n)
     if (thread) {
         diggers++;
         g_thread_unref(thread);
+    } else if (unburied->len > 0 && waits_since == 0) {
+        waits_since = g_get_monotonic_time();
     }
     g_mutex_unlock(&mutex);
+}
+
+gboolean
+cvs_fds_can_bury(GError **error)
+{
+    gint64 since = 0;
+
+    g_mutex_lock(&mutex);
+    since = waits_since;
+    g_mutex_unlock(&mutex);
+    if (since == 0 || g_get_monotonic_time() - since < CVS_FDS_PATIENCE_S * G_TIME_SPAN_SECOND)
+        return TRUE;
+    g_set_error(
+        error, CVS_ERROR, CVS_ERROR_BUSY,
+        "descriptors that came with %d calls or more cannot be closed, since somebody holds "
+        "them: no call that brings one is taken until they are let go",
+        CVS_FDS_DIGGERS_MAX);
+    return FALSE;
 }
 
 void

@@ -32,7 +32,14 @@ int cvs_fds_take(CvsFds *fds, gint32 handle, const char *what, GError **error);
 void cvs_fds_guard(GDBusConnection *connection);
 CvsFds *cvs_fds_of(GDBusMessage *message);
 
-/* Closes *fd if it is not negative, without waiting, and sets it to -1. Any thread. The threads are
- * at most CVS_FDS_DIGGERS_MAX; if none of them comes back, descriptors stay open. */
+/* Closes *fd if it is not negative, without waiting, and sets it to -1. Any thread. There is a
+ * thread for each, at most CVS_FDS_DIGGERS_MAX: while none of them comes back, what is buried stays
+ * open. */
 #define CVS_FDS_DIGGERS_MAX 64
 void cvs_fds_bury(int *fd);
+
+/* FALSE with Busy if that has been so for CVS_FDS_PATIENCE_S: what brings descriptors is not to be
+ * begun then. Those that a message has brought stay open all the same, since nothing but close()
+ * gives one up; who goes on sending such takes all that a process may have. */
+#define CVS_FDS_PATIENCE_S 1
+gboolean cvs_fds_can_bury(GError **error);

@@ -17,6 +17,8 @@
 /* What work in flight gets to end by itself, before requests that wait for their callers are ended.
  */
 #define STOP_GRACE_S 20
+/* For the turn of a request for a derived key: nobody waits for one longer (request.c). */
+#define TEE_TIMEOUT_MS 10000
 
 typedef struct {
     char *config_file;
@@ -260,6 +262,7 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
     CvsAttesterConfig config = {.tpm = tpm,
                                 .collateral_dir = paths->collateral,
                                 .keep = TRUE,
+                                .clock = &cvs_pace_clock,
                                 .back = on_back,
                                 .back_data = service};
 
@@ -271,7 +274,9 @@ start_attester(CvsService *service, CvsTpm *tpm, GError **error)
                   service->config->test_roots);
     config.snp_roots = snp;
     config.tdx_roots = tdx;
-    service->tee = cvs_tee_source_new(paths, NULL);
+    service->clock = &cvs_pace_clock;
+    service->tee = cvs_tee_source_new(paths, service->clock);
+    service->tee_asker = cvs_tee_asker_new(service->tee, TEE_TIMEOUT_MS, on_back, service);
     config.source = service->tee;
     service->attester = cvs_attester_new(&config);
     service->release_attester = cvs_release_attester(service->attester);
@@ -325,6 +330,7 @@ daemon_end(Daemon *daemon)
 
     g_clear_pointer(&service->worker, cvs_worker_stop);
     cvs_attester_free(service->attester);
+    cvs_tee_asker_free(service->tee_asker);
     cvs_tee_source_free(service->tee);
     if (service->connection)
         (void)g_dbus_connection_flush_sync(service->connection, NULL, NULL);

@@ -81,6 +81,7 @@ static const CvsMethod methods[] = {
                    CVS_OPTION_PCRS | CVS_OPTION_BANK,
         .audit_id = CVS_AUDIT_ATTESTED,
         .run = cvs_operation_attest,
+        .patience_s = CVS_ATTESTER_SLOWEST_S,
     },
     {
         .name = "Refresh",

@@ -11,9 +11,6 @@
 
 /* Everybody waits while we wait for a key that another program is changing. */
 #define LOCK_TIMEOUT_MS 1000
-/* And for the turn of a request for a derived key; a reseal has three, and the watchdog half a
- * minute. Whom another program keeps from it asks again when an attestation is over. */
-#define TEE_TIMEOUT_MS 6000
 /* And while a caller's descriptor takes a recovery key, which takes no time if it is an honest one.
  */
 #define OUTPUT_TIMEOUT_MS 1000
@@ -29,6 +26,7 @@ cvs_operation_clear(CvsOperation *op)
     g_clear_pointer(&op->nonce, g_bytes_unref);
     g_clear_pointer(&op->challenge_text, cvs_secret_unref);
     g_clear_pointer(&op->making, cvs_making_free);
+    g_clear_pointer(&op->tee_keys, cvs_tee_keys_free);
     g_clear_pointer(&op->challenge, cvs_challenge_free);
     g_clear_pointer(&op->reply, g_variant_unref);
     cvs_close_fd(&op->reply_fd);
@@ -48,8 +46,7 @@ release_of(CvsTpm *tpm, CvsStore *store, const CvsOperation *op)
         .store_key_file = op->config->store_key_file,
         .require_store_key = op->config->require_store_key,
         .attester = op->attester,
-        .tee = op->tee,
-        .tee_timeout_ms = TEE_TIMEOUT_MS,
+        .tee_keys = op->tee_keys,
         .tee_paths = op->tee ? cvs_tee_source_paths(op->tee) : NULL,
         .test_roots = op->config->test_roots != NULL,
     };

@@ -33,9 +33,10 @@ typedef struct {
     GBytes *nonce;
     CvsSecret *challenge_text; /* none, but it comes in as secrets do; NULL: there is none */
     CvsPlace *place;           /* borrowed */
-    /* from one try to the next, where an attestation is under way */
+    /* from one try to the next, where TEE or host are asked */
     CvsChallenge *challenge; /* what that says */
     CvsMaking *making;
+    CvsTeeKeys *tee_keys;
     gboolean renewed;
     /* out: one of them; the reply is a tuple with a reference (not floating) */
     GVariant *reply;

@@ -8,6 +8,7 @@
 #include "service/dbus-error.h"
 #include "service/fds.h"
 #include "service/manager.h"
+#include "service/patience.h"
 #include "service/polkit.h"
 #include "service/secret-in.h"
 #include "service/secret-out.h"
@@ -17,8 +18,10 @@
 #define PIN_MAX 256
 /* The written form with room for white space around it. */
 #define RECOVERY_TEXT_MAX 256
-/* For an attestation that is under way; libdbus gives up a call after 25 seconds. */
+/* For TEE and host, by most methods; libdbus gives up a call after 25 seconds. */
 #define PATIENCE_S 10
+/* So many wait for longer than that at a time. */
+#define PATIENT_MAX 4
 
 typedef struct {
     CvsService *service;
@@ -32,7 +35,11 @@ typedef struct {
     CvsSecret **reading;
     guint answers;        /* of the service, when the worker was given this */
     GSource *patience;    /* while it waits for an answer */
-    gint64 patient_until; /* monotonic; 0: it has not waited yet */
+    gboolean has_waited;  /* and what follows is set */
+    gint64 patient_until; /* on the clock */
+    gboolean patient;     /* one of PATIENT_MAX, whose caller is watched */
+    guint watch;          /* number of that */
+    gboolean gone;        /* the caller has left the bus */
     GVariant *properties; /* of the attestation, if the worker has changed it */
     CvsOperation op;
 } Request;
@@ -42,6 +49,10 @@ request_free(Request *request)
 {
     CvsService *service = request->service;
 
+    if (request->patient) {
+        g_bus_unwatch_name(request->watch);
+        service->patient--;
+    }
     cvs_place_unref(request->place);
     cvs_caller_unref(request->caller);
     cvs_fds_bury(&request->secret_fd);
@@ -103,9 +114,9 @@ answer_with_fd(Request *request)
                                                             request->op.reply, fds);
 }
 
-/* The place is given up first: whoever has the answer may call again. */
+/* In any thread. The place is given up first: whoever has the answer may call again. */
 static void
-finish(Request *request)
+answer(Request *request)
 {
     g_clear_pointer(&request->place, cvs_place_unref);
     if (request->op.error == NULL && request->op.released)
@@ -121,6 +132,13 @@ finish(Request *request)
             g_dbus_method_invocation_return_value(g_steal_pointer(&request->invocation),
                                                   request->op.reply);
     }
+}
+
+static void
+finish(Request *request)
+{
+    if (request->invocation)
+        answer(request);
     request_free(request);
 }
 
@@ -141,10 +159,13 @@ run_in_worker(CvsTpm *tpm, CvsStore *store, gpointer data)
 
     request->method->run(tpm, store, &request->op);
     state = cvs_attester_look(service->attester);
-    if (state.change == service->attester_change)
-        return;
-    service->attester_change = state.change;
-    request->properties = cvs_attesting_properties(&state);
+    if (state.change != service->attester_change) {
+        service->attester_change = state.change;
+        request->properties = cvs_attesting_properties(&state);
+    } else if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+        /* Nothing is left for the main loop to do before. */
+        answer(request);
+    }
 }
 
 static void on_worked(gpointer data);
@@ -176,15 +197,58 @@ on_impatient(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+static gint64
+now(const Request *request)
+{
+    const CvsPaceClock *clock = request->service->clock;
+
+    return clock->now(clock->data);
+}
+
 static void
 await_answer(Request *request)
 {
-    gint64 left = request->patient_until - g_get_monotonic_time();
-
-    request->patience = g_timeout_source_new((guint)MAX(left / G_TIME_SPAN_MILLISECOND, 0));
+    request->patience = cvs_patience_new(request->service->clock, request->patient_until);
     g_source_set_callback(request->patience, on_impatient, request, NULL);
     g_source_attach(request->patience, g_main_context_get_thread_default());
     g_queue_push_tail(&request->service->waiting, request);
+}
+
+static void
+end_gone(Request *request)
+{
+    fail(request, g_error_new(CVS_ERROR, CVS_ERROR_BUSY, "the caller has left the bus"));
+}
+
+static void
+on_gone(GDBusConnection *connection, const char *name, gpointer data)
+{
+    Request *request = data;
+
+    request->gone = TRUE;
+    if (request->patience == NULL) /* the worker is at it */
+        return;
+    wake(request);
+    end_gone(request);
+}
+
+/* From now on it waits, at most until then. */
+static void
+begin_to_wait(Request *request)
+{
+    CvsService *service = request->service;
+    guint patience_s = PATIENCE_S;
+
+    request->has_waited = TRUE;
+    if (request->method->patience_s > 0 && service->patient < PATIENT_MAX) {
+        patience_s = request->method->patience_s;
+        request->patient = TRUE;
+        service->patient++;
+        request->watch = g_bus_watch_name_on_connection(
+            service->connection, g_dbus_method_invocation_get_sender(request->invocation),
+            G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, on_gone, request, NULL);
+    }
+    request->patient_until = now(request) + patience_s * G_TIME_SPAN_SECOND;
 }
 
 static void
@@ -209,7 +273,8 @@ on_worked(gpointer data)
 
     if (request->properties)
         cvs_manager_set_properties(service, g_steal_pointer(&request->properties));
-    if (!cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
+    if (request->invocation == NULL ||
+        !cvs_error_has_reason(request->op.error, CVS_REASON_ATTESTATION_UNDER_WAY)) {
         finish(request);
         return;
     }
@@ -217,10 +282,14 @@ on_worked(gpointer data)
         refuse_to_wait(request);
         return;
     }
-    if (request->patient_until == 0)
-        request->patient_until = g_get_monotonic_time() + PATIENCE_S * G_TIME_SPAN_SECOND;
+    if (request->gone) {
+        end_gone(request);
+        return;
+    }
+    if (!request->has_waited)
+        begin_to_wait(request);
     /* It may have come while the worker was at this one. */
-    if (request->answers != service->answers && g_get_monotonic_time() < request->patient_until)
+    if (request->answers != service->answers && now(request) < request->patient_until)
         try_again(request);
     else
         await_answer(request);
@@ -230,14 +299,21 @@ void
 cvs_request_on_answer(CvsService *service)
 {
     GQueue waiting = service->waiting;
+    GQueue last = G_QUEUE_INIT;
 
     service->answers++;
     g_queue_init(&service->waiting);
     for (Request *request = g_queue_pop_head(&waiting); request;
          request = g_queue_pop_head(&waiting)) {
         wake(request);
-        try_again(request);
+        /* Whoever has less time comes first. */
+        if (request->patient)
+            g_queue_push_tail(&last, request);
+        else
+            try_again(request);
     }
+    for (Request *request = g_queue_pop_head(&last); request; request = g_queue_pop_head(&last))
+        try_again(request);
 }
 
 void
@@ -488,9 +564,11 @@ cvs_request_begin(CvsService *service, const CvsMethod *method, GDBusMethodInvoc
     request->op.attester = &service->release_attester;
     request->op.machine = service->attester;
     request->op.tee = service->tee;
+    request->op.tee_keys = cvs_tee_keys_new(service->tee_asker);
     request->op.memory_locked = service->memory_locked;
     service->open++;
-    if (take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,
+    if ((fds == NULL || cvs_fds_can_bury(&request->op.error)) &&
+        take_arguments(request, g_dbus_method_invocation_get_parameters(invocation), fds,
                        &request->op.error))
         cvs_callers_identify(service->callers, g_dbus_method_invocation_get_sender(invocation),
                              on_identified, request);

@@ -5,8 +5,9 @@
  *   arguments, options and descriptors checked -> who calls -> whose keys -> may he (bouncer,
  * polkit)
  *   -> secrets read -> the worker does it -> answer and audit record.
- * What needs an attestation that is under way is not waited for by the worker, but done again when
- * TEE or host have answered; Busy if that is not within some seconds. */
+ * What needs an answer of TEE or host is not waited for by the worker, but done again when they
+ * have answered; Busy if that is not within some seconds. A few at a time may wait for longer, if
+ * their method says so, until their callers leave the bus. */
 
 #include "service/operations.h"
 #include "service/service.h"
@@ -25,6 +26,7 @@ typedef struct {
     guint options;        /* CvsOptionKey */
     const char *audit_id; /* NULL: only refusals for want of authorisation are recorded */
     CvsOperationFunc run;
+    guint patience_s; /* how long it waits for TEE and host; 0: as most do */
 } CvsMethod;
 
 /* Consumes the invocation. */

@@ -17,6 +17,7 @@ typedef struct {
     gboolean memory_locked;
     CvsWorker *worker;
     CvsTeeSource *tee;
+    CvsTeeAsker *tee_asker;
     CvsAttester *attester; /* the worker's thread uses it, as the TPM */
     CvsReleaseAttester release_attester;
     guint attester_change; /* the worker's thread: of the attester's state that was told last */
@@ -24,11 +25,13 @@ typedef struct {
     CvsCallers *callers;
     CvsRequests *requests;
     CvsAudit *audit;
-    GQueue waiting;      /* requests that wait for an attestation that is under way */
-    guint answers;       /* how often TEE or host have answered */
-    GCancellable *hurry; /* cancelled when requests that wait for their callers must end */
-    gboolean stopping;   /* new calls are Busy */
-    guint open;          /* calls that have no answer yet */
+    const CvsPaceClock *clock; /* by which TEE and host are waited for */
+    GQueue waiting;            /* requests that wait for an answer of TEE or host */
+    guint patient;             /* how many requests may wait for longer than most */
+    guint answers;             /* how often TEE or host have answered */
+    GCancellable *hurry;       /* cancelled when requests that wait for their callers must end */
+    gboolean stopping;         /* new calls are Busy */
+    guint open;                /* calls that have no answer yet */
     void (*drained)(gpointer data); /* called when stopping and the last open one ends */
     gpointer drained_data;
 } CvsService;

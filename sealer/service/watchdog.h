@@ -12,8 +12,8 @@ void cvs_notify(const char *state);
 
 typedef struct _CvsWatchdog CvsWatchdog;
 /* NULL if no watchdog is wanted ($WATCHDOG_USEC, $WATCHDOG_PID). Pings twice in its time; a job of
- * the worker's that takes longer than the whole of it is a stuck one: of the host it waits for
- * derived keys only, some seconds each (service/operations.c). */
+ * the worker's that takes longer than the whole of it is a stuck one: threads wait for the host
+ * (attest/errand.h). */
 CvsWatchdog *cvs_watchdog_new(CvsWorker *worker);
 void cvs_watchdog_free(CvsWatchdog *watchdog);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsWatchdog, cvs_watchdog_free)

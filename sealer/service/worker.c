@@ -105,6 +105,7 @@ worker_main(gpointer data)
         g_mutex_unlock(&worker->mutex);
         job->work(worker->tpm, worker->store, job->data);
         g_main_context_invoke_full(worker->context, G_PRIORITY_DEFAULT, run_done, job, g_free);
+        cvs_tpm_settle(worker->tpm);
         g_mutex_lock(&worker->mutex);
         worker->job_began = 0;
     }
@@ -138,8 +139,9 @@ cvs_worker_push(CvsWorker *worker, guint lane, CvsWorkFunc work, CvsDoneFunc don
     job->data = data;
     g_mutex_lock(&worker->mutex);
     push_job(worker, lane, job);
-    g_cond_signal(&worker->changed);
     g_mutex_unlock(&worker->mutex);
+    /* Not under the mutex, which is what it awakes to take. */
+    g_cond_signal(&worker->changed);
 }
 
 gint64

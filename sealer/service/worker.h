@@ -2,8 +2,9 @@
 #pragma once
 
 /* The one thread that uses the TPM and the vault. Jobs queue and run one at a time; each user has a
- * lane of his own, and the lanes take turns, so that one who asks much waits for himself only. When
- * no job came for CVS_TPM_IDLE_MS the TPM's sessions are given back. */
+ * lane of his own, and the lanes take turns, so that one who asks much waits for himself only.
+ * After each job what it left in the TPM is flushed (cvs_tpm_settle()), beside whatever its result
+ * does meanwhile. When no job came for CVS_TPM_IDLE_MS the TPM's sessions are given back. */
 
 #include "tpm/tpm.h"
 #include "vault/store.h"

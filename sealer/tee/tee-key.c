@@ -99,9 +99,13 @@ add_cause(GError *error)
     if (g_error_matches(error, CVS_ERROR, CVS_ERROR_BUSY))
         cvs_error_add_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY, NULL, NULL, "%s",
                              error->message);
-    else if (g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED) &&
-             cvs_error_get_reasons(error)->len == 0)
+    if (cvs_error_get_reasons(error)->len > 0)
+        return;
+    if (g_error_matches(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED))
         cvs_error_add_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE, NULL, NULL, "%s",
+                             error->message);
+    else if (g_error_matches(error, CVS_ERROR, CVS_ERROR_ATTESTATION_FAILED))
+        cvs_error_add_reason(error, CVS_REASON_DERIVED_KEY_REFUSED, NULL, NULL, "%s",
                              error->message);
 }
 
@@ -134,18 +138,24 @@ cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint ti
 {
     g_autoptr(GError) local = NULL;
     const Deriver *deriver = find(source, params->algorithm, &local);
-    g_autoptr(CvsSecret) key = deriver ? deriver->derive(source, params, timeout_ms, &local) : NULL;
+    CvsSecret *key = deriver ? deriver->derive(source, params, timeout_ms, &local) : NULL;
+
+    if (key)
+        return key;
+    add_cause(local);
+    g_propagate_error(error, g_steal_pointer(&local));
+    return NULL;
+}
+
+gboolean
+cvs_tee_key_check(const CvsSecret *key, const CvsTeeKeyParams *params, GError **error)
+{
     guint8 check[CVS_TEE_KEY_CHECK_SIZE];
     GError *refusal = NULL;
 
-    if (key == NULL) {
-        add_cause(local);
-        g_propagate_error(error, g_steal_pointer(&local));
-        return NULL;
-    }
     make_check(key, check);
     if (cvs_equal_bytes(check, params->check, sizeof check))
-        return g_steal_pointer(&key);
+        return TRUE;
     refusal = g_error_new_literal(
         CVS_ERROR, CVS_ERROR_TEE_REFUSED,
         "this TEE derives another key than the one that the key was sealed with: it is on another "
@@ -153,7 +163,7 @@ cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint ti
     cvs_error_add_reason(refusal, CVS_REASON_DERIVED_KEY_DIFFERS, NULL, NULL, "%s",
                          refusal->message);
     g_propagate_error(error, refusal);
-    return NULL;
+    return FALSE;
 }
 
 gboolean

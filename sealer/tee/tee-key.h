@@ -32,16 +32,20 @@ typedef struct {
 } CvsTeeKeyParams;
 
 /* Derives a key by parameters for the TEE as it is now. NotSupported with the reason
- * DerivedKeyUnavailable for a machine that has no such key; errors of sev-guest.h and pace.h, since
- * it takes two requests to the firmware, seconds apart. timeout_ms: for the turn of each (0: as
- * source.h has it); then Busy with the reason AttestationUnderWay. */
+ * DerivedKeyUnavailable for a machine that has no such key; AttestationFailed with the reason
+ * DerivedKeyRefused where none says why; errors of sev-guest.h and pace.h, since it takes two
+ * requests to the firmware, seconds apart. timeout_ms: for the turn of each (0: as source.h has it);
+ * then Busy with the reason AttestationUnderWay. */
 CvsSecret *cvs_tee_key_new(CvsTeeSource *source, guint timeout_ms, CvsTeeKeyParams *ret_params,
                            GError **error);
 
-/* The key of these parameters: one request. TeeRefused with the reason DerivedKeyDiffers if this
- * TEE derives another now; errors as above. */
+/* The key that this TEE derives by these parameters now, whatever their check says: one request;
+ * errors as above. */
 CvsSecret *cvs_tee_key_derive(CvsTeeSource *source, const CvsTeeKeyParams *params, guint timeout_ms,
                               GError **error);
+/* It is the key that the parameters were made with. TeeRefused with the reason DerivedKeyDiffers.
+ */
+gboolean cvs_tee_key_check(const CvsSecret *key, const CvsTeeKeyParams *params, GError **error);
 
 gboolean cvs_tee_key_params_equal(const CvsTeeKeyParams *a, const CvsTeeKeyParams *b);
 

@@ -254,10 +254,13 @@ unload(CvsTpm *tpm, Unsealing *unsealing)
 {
     static const TPM2B_AUTH zeros = {.size = 0};
 
+    /* The object went with the connection. */
+    if (tpm->esys == NULL)
+        return;
     /* ESYS frees its copy of the auth value without wiping it. */
-    if (unsealing->loaded != ESYS_TR_NONE && unsealing->pin != NULL && tpm->esys != NULL)
+    if (unsealing->loaded != ESYS_TR_NONE && unsealing->pin != NULL)
         (void)Esys_TR_SetAuth(tpm->esys, unsealing->loaded, &zeros);
-    cvs_tpm_flush(tpm, &unsealing->loaded);
+    tpm->unflushed = unsealing->loaded;
 }
 
 static gboolean

@@ -29,8 +29,8 @@ gboolean cvs_tpm_seal(CvsTpm *tpm, const CvsPolicy *policy, const CvsSecret *sec
  * above, its authPolicy is the policy's calculated digest (else BadFormat with reason
  * PolicyDiffers), and the PIN is there (PinRequired). Then the parent must be this TPM's SRK, which
  * is looked up once for a connection (else TpmReplaced with reason SrkChanged). Then the policy's
- * commands, Load, Unseal, FlushContext: with one PolicyPCR and the session kept from before, four
- * commands.
+ * commands, Load, Unseal: with one PolicyPCR and the session kept from before, three commands; and
+ * FlushContext, which waits for cvs_tpm_settle().
  *
  * PcrMismatch (without reasons; the caller knows the values at sealing), PinRequired, PinWrong,
  * TpmLockout, TpmReplaced, BadFormat; Busy if PCRs are extended all the time. */

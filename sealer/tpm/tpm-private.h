@@ -37,6 +37,7 @@ struct _CvsTpm {
     /* Outlives the connection: the only Name that the SRK may have. */
     GBytes *pinned_srk;
     CvsSession sessions[CVS_N_SESSIONS];
+    ESYS_TR unflushed; /* a transient object that has served: cvs_tpm_settle() */
     TSS2_RC last_rc; /* of the last command that failed */
 };
 

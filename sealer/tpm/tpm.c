@@ -16,6 +16,7 @@ forget_connection_state(CvsTpm *tpm)
     for (guint i = 0; i < CVS_N_SESSIONS; i++)
         cvs_session_forget(tpm, (CvsSessionKind)i);
     tpm->srk = ESYS_TR_NONE;
+    tpm->unflushed = ESYS_TR_NONE;
     tpm->srk_checked = FALSE;
     g_clear_pointer(&tpm->srk_name, g_bytes_unref);
 }
@@ -189,8 +190,15 @@ cvs_tpm_lacks_key(const CvsTpm *tpm)
 }
 
 void
+cvs_tpm_settle(CvsTpm *tpm)
+{
+    cvs_tpm_flush(tpm, &tpm->unflushed);
+}
+
+void
 cvs_tpm_idle(CvsTpm *tpm)
 {
+    cvs_tpm_settle(tpm);
     for (guint i = 0; i < CVS_N_SESSIONS; i++)
         cvs_session_flush(tpm, (CvsSessionKind)i);
 }
@@ -209,8 +217,10 @@ gboolean
 cvs_tpm_run(CvsTpm *tpm, CvsTpmStep step, gpointer data, GError **error)
 {
     g_autoptr(GError) local = NULL;
-    gboolean had_srk = tpm->srk != ESYS_TR_NONE;
+    gboolean had_srk = FALSE;
 
+    cvs_tpm_settle(tpm);
+    had_srk = tpm->srk != ESYS_TR_NONE;
     tpm->last_rc = TSS2_RC_SUCCESS;
     if (step(tpm, data, &local))
         return TRUE;

@@ -36,6 +36,10 @@ CvsTpm *cvs_tpm_new(const char *tcti);
 void cvs_tpm_free(CvsTpm *tpm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CvsTpm, cvs_tpm_free)
 
+/* Flushes the object that cvs_tpm_unseal() leaves loaded, so that nobody waits for that who waits
+ * for the secret. The owner calls it when the secret is on its way; the next function that uses the
+ * TPM does it too, before anything else. Never fails; a TPM that is gone has no objects. */
+void cvs_tpm_settle(CvsTpm *tpm);
 /* Flushes the sessions that are kept between calls. The owner calls it when no request came for
  * CVS_TPM_IDLE_MS: behind the kernel's resource manager a session that idles while others use the
  * TPM ends in TPM_RC_CONTEXT_GAP for everyone. Never fails; a TPM that is gone has no sessions. */

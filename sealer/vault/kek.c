@@ -6,32 +6,11 @@
 
 #include <string.h>
 
-static CvsSecret *
-join(const CvsSecret *const *factors, gsize n_factors)
-{
-    g_autoptr(CvsSecret) joined = NULL;
-    gsize size = 0, at = 0;
-
-    for (gsize i = 0; i < n_factors; i++)
-        size += sizeof(guint32) + cvs_secret_size(factors[i]);
-    joined = cvs_secret_new(size);
-    for (gsize i = 0; i < n_factors; i++) {
-        guint32 length = GUINT32_TO_BE((guint32)cvs_secret_size(factors[i]));
-
-        memcpy(cvs_secret_data(joined) + at, &length, sizeof length);
-        at += sizeof length;
-        memcpy(cvs_secret_data(joined) + at, cvs_secret_peek(factors[i]),
-               cvs_secret_size(factors[i]));
-        at += cvs_secret_size(factors[i]);
-    }
-    return g_steal_pointer(&joined);
-}
-
 CvsSecret *
 cvs_kek_derive(const CvsSecret *const *factors, gsize n_factors, GBytes *slot_json,
                const char *protected_text)
 {
-    g_autoptr(CvsSecret) ikm = NULL;
+    g_autoptr(CvsMac) extract = NULL;
     g_auto(CvsWriter) info = {0};
     guint8 digest[32];
     gsize size = 0;
@@ -39,7 +18,13 @@ cvs_kek_derive(const CvsSecret *const *factors, gsize n_factors, GBytes *slot_js
 
     g_return_val_if_fail(n_factors > 0, NULL);
 
-    ikm = join(factors, n_factors);
+    extract = cvs_hkdf_extract(CVS_SHA256);
+    for (gsize i = 0; i < n_factors; i++) {
+        guint32 length = GUINT32_TO_BE((guint32)cvs_secret_size(factors[i]));
+
+        cvs_mac_update(extract, &length, sizeof length);
+        cvs_mac_update(extract, cvs_secret_peek(factors[i]), cvs_secret_size(factors[i]));
+    }
     cvs_writer_init(&info);
     cvs_writer_field_string(&info, "cvmseal kek");
     cvs_writer_u32_be(&info, CVS_KEY_FILE_VERSION);
@@ -47,5 +32,6 @@ cvs_kek_derive(const CvsSecret *const *factors, gsize n_factors, GBytes *slot_js
     cvs_writer_bytes(&info, digest, sizeof digest);
     cvs_hash_bytes(CVS_SHA256, protected_text, strlen(protected_text), digest);
     cvs_writer_bytes(&info, digest, sizeof digest);
-    return cvs_hkdf(CVS_SHA256, ikm, cvs_writer_data(&info), cvs_writer_size(&info), CVS_KEK_SIZE);
+    return cvs_hkdf_expand(CVS_SHA256, extract, cvs_writer_data(&info), cvs_writer_size(&info),
+                           CVS_KEK_SIZE);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "vault/key-file.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "base/json.h"
@@ -290,34 +291,40 @@ cvs_key_file_slots_are_copies(const CvsKeyFile *key, guint a, guint b)
            memcmp(x->mac, y->mac, sizeof x->mac) == 0;
 }
 
+/* opened: the slot that the CEK came from, which is believed whatever its MAC. */
 static void
-warn_of_forged(const CvsKeyFile *key)
+check_macs(CvsKeyFile *key, guint opened)
 {
-    g_autoptr(GString) forged = g_string_new(NULL);
+    g_autoptr(GString) forged = NULL;
 
     for (guint i = 0; i < key->tpm2->len; i++) {
-        if (!cvs_key_file_slot_is_genuine(key, i))
-            g_string_append_printf(forged, "%s%u", forged->len > 0 ? ", " : "", i);
+        CvsJweRecipient *recipient = g_ptr_array_index(key->jwe->recipients, i);
+        guint8 wanted[CVS_JWE_MAC_SIZE];
+
+        cvs_slot_mac(recipient, key->mac_key, wanted);
+        if (cvs_equal_bytes(recipient->mac, wanted, sizeof wanted))
+            continue;
+        if (i == opened)
+            memcpy(recipient->mac, wanted, sizeof wanted);
+        if (forged == NULL)
+            forged = g_string_new(NULL);
+        g_string_append_printf(forged, "%s%u", forged->len > 0 ? ", " : "", i);
     }
-    if (forged->len > 0)
+    if (forged)
         g_warning(
             "%s: the file of the key \"%s\" was changed: slot %s has not the MAC that this "
             "key gave it, and is not believed unless it opens; find out who wrote to the vault",
             CVS_REASON_SLOT_FORGED, key->name, forged->str);
 }
 
-/* opened: the slot that the CEK came from. */
 static void
 take_cek(CvsKeyFile *key, guint opened, CvsSecret *cek)
 {
-    CvsJweRecipient *recipient = g_ptr_array_index(key->jwe->recipients, opened);
-
     cvs_secret_unref(key->cek);
     cvs_secret_unref(key->mac_key);
     key->cek = cek;
     key->mac_key = cvs_slot_mac_key(key->jwe, cek);
-    warn_of_forged(key);
-    cvs_slot_mac(recipient, key->mac_key, recipient->mac);
+    check_macs(key, opened);
 }
 
 void

@@ -564,16 +564,20 @@ test_kept(void)
     g_clear_pointer(&again, json_decref);
     g_assert_true(cvs_attester_claims(bed.attester, bed.now, 100, &again, &error));
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 1);
+    /* What was just made is young. */
+    g_clear_pointer(&again, json_decref);
+    g_assert_true(cvs_attester_claims(bed.attester, bed.now, 99, &again, &error));
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 1);
+    test_clock_advance(&bed.tee.test, CVS_ATTESTER_FAILURE_US);
     g_clear_pointer(&again, json_decref);
     g_assert_true(cvs_attester_claims(bed.attester, bed.now, 99, &again, &error));
     g_assert_no_error(error);
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 2);
-    /* The SVSM was let be meanwhile. */
-    g_assert_cmpint(bed.tee.test.slept, >=, CVS_PACE_SVSM_US);
-
     cvs_attester_refresh(bed.attester);
     json_decref(claims_of(&bed));
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 3);
+    /* The SVSM was let be meanwhile. */
+    g_assert_cmpint(bed.tee.test.slept, >=, CVS_PACE_SVSM_US);
 
     test_tpm_power_cycle(bed.tpm);
     /* The line breaks with the power, and is mended before we are asked. */
@@ -583,6 +587,84 @@ test_kept(void)
     g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 4);
     g_assert_cmpint(json_integer_value(json_object_get(reset, "vtpm.reset_count")), >,
                     json_integer_value(json_object_get(first, "vtpm.reset_count")));
+}
+
+/* Of that age at most: NULL, or why not. */
+static GError *
+try_claims(CvsAttester *attester, gint64 at, gint64 max_age, json_t **ret_claims)
+{
+    GError *error = NULL;
+
+    if (!cvs_attester_claims(attester, at, max_age, ret_claims, &error))
+        g_assert_nonnull(error);
+    return error;
+}
+
+static void
+expect_kept(CvsAttester *attester, gint64 at, const json_t *wanted)
+{
+    CvsAttesterState state = cvs_attester_look(attester);
+    g_autoptr(json_t) claims = NULL;
+    g_autoptr(GError) error = try_claims(attester, at, 0, &claims);
+
+    g_assert_no_error(error);
+    g_assert_true(json_equal(claims, (json_t *)wanted));
+    g_assert_nonnull(state.claims);
+    g_assert_null(state.failure);
+}
+
+/* One who wants a younger attestation than others throws away nobody's, neither while it is made
+ * nor when it fails, and a failing TEE is let be. */
+static void
+test_max_age(void)
+{
+    g_auto(AttestBed) bed = {0};
+    Threaded threaded = {0};
+    g_autoptr(json_t) first = NULL, younger = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    threaded_init(&threaded, &bed);
+    error = try_claims(threaded.attester, bed.now, 99, &first);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY));
+    g_clear_error(&error);
+    let_go_on(&threaded);
+    error = try_claims(threaded.attester, bed.now, 99, &first);
+    g_assert_no_error(error);
+
+    bed.now += 100;
+    test_clock_advance(&bed.tee.test, 100 * G_USEC_PER_SEC);
+    tee_sim_must(bed.tee.sim, "other-chip=on");
+    error = try_claims(threaded.attester, bed.now, 99, &younger);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY));
+    g_clear_error(&error);
+    expect_kept(threaded.attester, bed.now, first);
+    let_go_on(&threaded);
+    expect_kept(threaded.attester, bed.now, first);
+    for (guint i = 0; i < 3; i++) {
+        error = try_claims(threaded.attester, bed.now, 99, &younger);
+        g_assert_true(cvs_error_has_reason(error, CVS_REASON_CHIP_MISMATCH));
+        g_clear_error(&error);
+        expect_kept(threaded.attester, bed.now, first);
+    }
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 2);
+
+    tee_sim_must(bed.tee.sim, "reset=on");
+    test_clock_advance(&bed.tee.test, CVS_ATTESTER_FAILURE_US);
+    error = try_claims(threaded.attester, bed.now, 99, &younger);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY));
+    g_clear_error(&error);
+    let_go_on(&threaded);
+    error = try_claims(threaded.attester, bed.now, 99, &younger);
+    g_assert_no_error(error);
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 3);
+    /* It is everybody's from now on, and one that took long is not made again at once. */
+    g_clear_pointer(&younger, json_decref);
+    error = try_claims(threaded.attester, bed.now + 100, 1, &younger);
+    g_assert_no_error(error);
+    g_assert_cmpuint(tee_sim_requests(bed.tee.sim), ==, 3);
+    threaded_clear(&threaded);
 }
 
 /* Another TPM in the place of the attested one, and that one again. */
@@ -822,6 +904,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/attester/azure-quote", test_azure_quote);
     g_test_add_func("/attest/attester/azure-at-once", test_azure_at_once);
     g_test_add_func("/attest/attester/kept", test_kept);
+    g_test_add_func("/attest/attester/max-age", test_max_age);
     g_test_add_func("/attest/attester/tpm-swapped", test_tpm_swapped);
     g_test_add_func("/attest/attester/srk-changes", test_srk_changes);
     g_test_add_data_func("/attest/attester/man-in-the-middle/30", GUINT_TO_POINTER(30),

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Three of the things that tests/bench/run compares:
+/* What tests/bench/run measures inside one process, one after the other in each round, so that
+ * whatever else the machine does meets all of them alike:
  *
- *   bench-unseal floor TCTI N       the bare TPM commands of an unseal in a loop: Load, PolicyPCR,
- *                                   Unseal, FlushContext in one salted policy session over ESYS, with
- *                                   the daemon's own cryptography, and nothing around it
- *   bench-unseal dbus ADDRESS NAME N  Unseal over D-Bus, with reading the secret
- *   bench-unseal ping ADDRESS N     a call to the daemon that does nothing, by the same client
+ *   floor  the bare TPM commands of an unseal: PolicyPCR, Load, Unseal, FlushContext in one salted
+ *          policy session over ESYS, with the daemon's own cryptography, and nothing around it
+ *   ping   a call to the daemon that does nothing
+ *   NAME   Unseal of that key over D-Bus, with reading the secret
  *
- * Prints the median and the fastest time of one of them in milliseconds: "MEDIAN FASTEST". */
+ *   bench-unseal TCTI ADDRESS NAME...
+ *
+ * Takes a number of rounds from each line of stdin, and answers with a line for each round: the
+ * milliseconds of floor, ping and each NAME. */
 
 #include "tpm/crypto-callbacks.h"
 
@@ -22,7 +25,6 @@
 #include <unistd.h>
 
 #define SRK_HANDLE 0x81000001u
-#define WARM_UP 20
 
 static void
 must(TSS2_RC rc, const char *what)
@@ -31,34 +33,8 @@ must(TSS2_RC rc, const char *what)
         g_error("%s: 0x%x", what, rc);
 }
 
-static gint
-compare(gconstpointer a, gconstpointer b)
-{
-    gdouble x = *(const gdouble *)a, y = *(const gdouble *)b;
-
-    return (x > y) - (x < y);
-}
-
-typedef void (*Once)(gpointer data);
-
-static void
-measure(guint n, Once once, gpointer data)
-{
-    g_autofree gdouble *times = g_new(gdouble, n);
-
-    for (guint i = 0; i < WARM_UP; i++)
-        once(data);
-    for (guint i = 0; i < n; i++) {
-        gint64 start = g_get_monotonic_time();
-
-        once(data);
-        times[i] = (gdouble)(g_get_monotonic_time() - start) / 1000;
-    }
-    qsort(times, n, sizeof *times, compare);
-    printf("%.3f %.3f\n", times[n / 2], times[0]);
-}
-
 typedef struct {
+    TSS2_TCTI_CONTEXT *tcti;
     ESYS_CONTEXT *esys;
     ESYS_TR srk;
     ESYS_TR session;
@@ -67,6 +43,8 @@ typedef struct {
     TPML_PCR_SELECTION pcrs;
 } Floor;
 
+/* The policy first, as in the daemon: behind a resource manager an object that is loaded already
+ * would be swapped around it. */
 static void
 floor_once(gpointer data)
 {
@@ -74,28 +52,22 @@ floor_once(gpointer data)
     ESYS_TR object = ESYS_TR_NONE;
     TPM2B_SENSITIVE_DATA *secret = NULL;
 
-    must(Esys_Load(f->esys, f->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, f->private_area,
-                   f->public_area, &object),
-         "Load");
     must(Esys_PolicyPCR(f->esys, f->session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL,
                         &f->pcrs),
          "PolicyPCR");
+    must(Esys_Load(f->esys, f->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, f->private_area,
+                   f->public_area, &object),
+         "Load");
     must(Esys_Unseal(f->esys, object, f->session, ESYS_TR_NONE, ESYS_TR_NONE, &secret), "Unseal");
     must(Esys_FlushContext(f->esys, object), "FlushContext");
     Esys_Free(secret);
 }
 
 static void
-floor_run(const char *tcti_conf, guint n)
+floor_begin(Floor *f, const char *tcti_conf)
 {
-    TSS2_TCTI_CONTEXT *tcti = NULL;
-    Floor f = {.pcrs = {.count = 1,
-                        .pcrSelections = {{.hash = TPM2_ALG_SHA256,
-                                           .sizeofSelect = 3,
-                                           .pcrSelect = {1u << 0 | 1u << 2 | 1u << 4 | 1u << 7}}}}};
-    TPMT_SYM_DEF symmetric = {.algorithm = TPM2_ALG_AES,
-                              .keyBits.aes = 128,
-                              .mode.aes = TPM2_ALG_CFB};
+    TPMT_SYM_DEF symmetric = {
+        .algorithm = TPM2_ALG_AES, .keyBits.aes = 128, .mode.aes = TPM2_ALG_CFB};
     TPM2B_SENSITIVE_CREATE sensitive = {.sensitive.data = {.size = 32}};
     TPM2B_PUBLIC template = {
         .publicArea = {.type = TPM2_ALG_KEYEDHASH,
@@ -108,40 +80,44 @@ floor_run(const char *tcti_conf, guint n)
     TPM2B_DIGEST *digest = NULL;
     ESYS_TR trial = ESYS_TR_NONE;
 
-    must(Tss2_TctiLdr_Initialize(tcti_conf, &tcti), "TCTI");
-    must(Esys_Initialize(&f.esys, tcti, NULL), "ESYS");
-    must(cvs_crypto_callbacks_install(f.esys), "crypto callbacks");
-    must(Esys_TR_FromTPMPublic(f.esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                               &f.srk),
+    must(Tss2_TctiLdr_Initialize(tcti_conf, &f->tcti), "TCTI");
+    must(Esys_Initialize(&f->esys, f->tcti, NULL), "ESYS");
+    must(cvs_crypto_callbacks_install(f->esys), "crypto callbacks");
+    must(Esys_TR_FromTPMPublic(f->esys, SRK_HANDLE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                               &f->srk),
          "SRK");
-    must(Esys_StartAuthSession(f.esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+    must(Esys_StartAuthSession(f->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                ESYS_TR_NONE, NULL, TPM2_SE_TRIAL, &symmetric, TPM2_ALG_SHA256,
                                &trial),
          "StartAuthSession");
-    must(Esys_PolicyPCR(f.esys, trial, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, &f.pcrs),
+    must(Esys_PolicyPCR(f->esys, trial, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, &f->pcrs),
          "PolicyPCR");
-    must(Esys_PolicyGetDigest(f.esys, trial, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &digest),
+    must(Esys_PolicyGetDigest(f->esys, trial, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &digest),
          "PolicyGetDigest");
-    must(Esys_FlushContext(f.esys, trial), "FlushContext");
+    must(Esys_FlushContext(f->esys, trial), "FlushContext");
     template.publicArea.authPolicy = *digest;
     Esys_Free(digest);
-    must(Esys_Create(f.esys, f.srk, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive,
-                     &template, &outside, &creation, &f.private_area, &f.public_area, NULL, NULL,
+    must(Esys_Create(f->esys, f->srk, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &sensitive,
+                     &template, &outside, &creation, &f->private_area, &f->public_area, NULL, NULL,
                      NULL),
          "Create");
-    must(Esys_StartAuthSession(f.esys, f.srk, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+    must(Esys_StartAuthSession(f->esys, f->srk, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
                                ESYS_TR_NONE, NULL, TPM2_SE_POLICY, &symmetric, TPM2_ALG_SHA256,
-                               &f.session),
+                               &f->session),
          "StartAuthSession");
-    must(Esys_TRSess_SetAttributes(f.esys, f.session,
+    must(Esys_TRSess_SetAttributes(f->esys, f->session,
                                    TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_ENCRYPT, 0xff),
          "attributes");
-    measure(n, floor_once, &f);
-    must(Esys_FlushContext(f.esys, f.session), "FlushContext");
-    Esys_Free(f.private_area);
-    Esys_Free(f.public_area);
-    Esys_Finalize(&f.esys);
-    Tss2_TctiLdr_Finalize(&tcti);
+}
+
+static void
+floor_end(Floor *f)
+{
+    must(Esys_FlushContext(f->esys, f->session), "FlushContext");
+    Esys_Free(f->private_area);
+    Esys_Free(f->public_area);
+    Esys_Finalize(&f->esys);
+    Tss2_TctiLdr_Finalize(&f->tcti);
 }
 
 typedef struct {
@@ -150,7 +126,7 @@ typedef struct {
 } Bus;
 
 static void
-dbus_once(gpointer data)
+unseal_once(gpointer data)
 {
     Bus *bus = data;
     g_autoptr(GError) error = NULL;
@@ -189,36 +165,60 @@ ping_once(gpointer data)
         g_error("Ping: %s", error->message);
 }
 
-static void
-bus_run(const char *address, Once once, const char *name, guint n)
+static GDBusConnection *
+connect_to(const char *address)
 {
     g_autoptr(GError) error = NULL;
-    Bus bus = {.name = name};
+    GDBusConnection *bus =
+        g_dbus_connection_new_for_address_sync(address,
+                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                               NULL, NULL, &error);
 
-    bus.bus = g_dbus_connection_new_for_address_sync(
-        address,
-        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-            G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-        NULL, NULL, &error);
-    if (bus.bus == NULL)
+    if (bus == NULL)
         g_error("%s: %s", address, error->message);
-    measure(n, once, &bus);
-    g_object_unref(bus.bus);
+    return bus;
+}
+
+static void
+time_once(void (*once)(gpointer data), gpointer data)
+{
+    gint64 start = g_get_monotonic_time();
+
+    once(data);
+    printf("%.3f ", (double)(g_get_monotonic_time() - start) / 1000);
 }
 
 int
 main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], "floor") == 0) {
-        floor_run(argv[2], (guint)atoi(argv[3]));
-    } else if (argc == 5 && strcmp(argv[1], "dbus") == 0) {
-        bus_run(argv[2], dbus_once, argv[3], (guint)atoi(argv[4]));
-    } else if (argc == 4 && strcmp(argv[1], "ping") == 0) {
-        bus_run(argv[2], ping_once, NULL, (guint)atoi(argv[3]));
-    } else {
-        fprintf(stderr, "usage: bench-unseal floor TCTI N | dbus ADDRESS NAME N | "
-                        "ping ADDRESS N\n");
+    Floor floor = {
+        .pcrs = {.count = 1,
+                 .pcrSelections = {{.hash = TPM2_ALG_SHA256,
+                                    .sizeofSelect = 3,
+                                    .pcrSelect = {1u << 0 | 1u << 2 | 1u << 4 | 1u << 7}}}}};
+    Bus bus = {0};
+    char line[32];
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench-unseal TCTI ADDRESS NAME...\n");
         return 2;
     }
+    floor_begin(&floor, argv[1]);
+    bus.bus = connect_to(argv[2]);
+    while (fgets(line, sizeof line, stdin)) {
+        for (int left = atoi(line); left > 0; left--) {
+            time_once(floor_once, &floor);
+            time_once(ping_once, &bus);
+            for (int i = 3; i < argc; i++) {
+                bus.name = argv[i];
+                time_once(unseal_once, &bus);
+            }
+            printf("\n");
+        }
+        (void)fflush(stdout);
+    }
+    g_object_unref(bus.bus);
+    floor_end(&floor);
     return 0;
 }

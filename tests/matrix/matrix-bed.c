@@ -282,6 +282,11 @@ start_tee(Matrix *matrix, const MatrixMachine *machine)
     g_assert_no_error(error);
     if (machine->switches)
         set_switches(matrix, machine->switches);
+    if (machine->type == TEE_SIM_AZURE_TDX) {
+        g_autofree char *run = file_of(matrix, "run");
+
+        matrix->bringer = quote_bringer_new(matrix->sim, run);
+    }
     tee_sim_measurement(matrix->sim, measurement);
     matrix->measurement = cvs_hex_encode(measurement, sizeof measurement);
     g_setenv("CVS_TEST_TEE", mount, TRUE);
@@ -335,6 +340,8 @@ matrix_free(Matrix *matrix)
     if (matrix == NULL)
         return;
     bed_free(matrix->bed);
+    if (matrix->bringer)
+        quote_bringer_free(matrix->bringer);
     tee_sim_free(matrix->sim);
     if (matrix->dir)
         test_remove_tree(matrix->dir);

@@ -6,6 +6,7 @@
  * serves all lies of a test program: each is told, has its effect, and is taken back. */
 
 #include "attest/vtpm-td-bed.h"
+#include "quote-bringer.h"
 #include "service/bed.h"
 #include "sim/tee-sim.h"
 
@@ -26,6 +27,7 @@ typedef struct {
     const char *options; /* how "db" is sealed */
     gboolean azure;
     char *lists; /* of a TPM that is a TD, as a profile has them; NULL: it is none */
+    QuoteBringer *bringer; /* NULL: nobody brings quotes */
 } Matrix;
 
 typedef struct {

@@ -127,6 +127,8 @@ static const Lie lies[] = {
      .flags = LIE_LIVE | LIE_TWICE},
     {"source-refuses", .tell = "fail-once=EINVAL",
      .outcome = "AttestationFailed: NoReport NotAttested"},
+    {"source-never-answers", .tell = "hang=report",
+     .outcome = "Busy: AttestationUnderWay NotAttested"},
     {"source-eio", .tell = "fail-once=EIO", .outcome = "AttestationFailed: NoReport NotAttested"},
     {"source-empty", .tell = "empty-outblob=on",
      .outcome = "AttestationFailed: AnswerEmpty NotAttested"},

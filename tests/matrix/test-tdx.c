@@ -129,6 +129,8 @@ static const Lie lies[] = {
      .profile = TD "[Collateral]\nCollateralGrace=0d\n",
      .outcome = "CollateralExpired: CollateralExpired"},
     {"collateral-older", .tell = "collateral=older", .outcome = "TcbTooOld: CollateralRollback"},
+    {"source-never-answers", .tell = "hang=report",
+     .outcome = "Busy: AttestationUnderWay NotAttested"},
     {"source-eio", .tell = "fail-once=EIO", .outcome = "AttestationFailed: NoReport NotAttested"},
     {"source-times-out", .tell = "fail-once=ETIMEDOUT",
      .outcome = "AttestationFailed: NoReport NotAttested"},

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "policy/profile.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -453,6 +454,46 @@ test_load_order(Folders *f, gconstpointer data)
     }
 }
 
+/* What has the same bytes is not parsed again; what has not is, whatever its size and times say. */
+static void
+test_load_again(Folders *f, gconstpointer data)
+{
+    static const char seven[] = "[Registers]\nPCRs=7\n", four[] = "[Registers]\nPCRs=4\n";
+    g_autofree char *path = g_build_filename(f->admin, "site.policy", NULL);
+    struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    g_autoptr(CvsProfile) first = NULL;
+    g_autoptr(CvsProfile) other = NULL;
+    g_autoptr(GError) error = NULL;
+
+    put(f->admin, "site.policy", seven);
+    put(f->admin, "other.policy", seven);
+    first = cvs_profile_load(f->folders, "site", &error);
+    g_assert_no_error(error);
+    for (guint i = 0; i < 4; i++) {
+        g_autoptr(CvsProfile) same = cvs_profile_load(f->folders, "site", &error);
+
+        g_assert_true(same == first);
+    }
+    for (guint i = 0; i < 4; i++) {
+        const char *text = i % 2 == 0 ? four : seven;
+        FILE *file = fopen(path, "r+e"); /* in place: the same inode */
+        g_autoptr(CvsProfile) changed = NULL;
+
+        g_assert_nonnull(file);
+        g_assert_cmpint(fputs(text, file), >=, 0);
+        g_assert_cmpint(fclose(file), ==, 0);
+        g_assert_cmpint(utimensat(AT_FDCWD, path, times, 0), ==, 0);
+        changed = cvs_profile_load(f->folders, "site", &error);
+        g_assert_no_error(error);
+        g_assert_cmphex(changed->pcrs, ==, i % 2 == 0 ? 1 << 4 : 1 << 7);
+    }
+    other = cvs_profile_load(f->folders, "other", &error);
+    g_assert_cmpstr(other->name, ==, "other");
+    put(f->admin, "site.policy", "PCRs=7\n");
+    g_assert_null(cvs_profile_load(f->folders, "site", &error));
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BAD_FORMAT);
+}
+
 static void
 test_load_missing(Folders *f, gconstpointer data)
 {
@@ -667,6 +708,7 @@ main(int argc, char **argv)
 #define FOLDERS(path, function)                                                                    \
     g_test_add(path, Folders, NULL, folders_set_up, function, folders_tear_down)
     FOLDERS("/profile/load/order", test_load_order);
+    FOLDERS("/profile/load/again", test_load_again);
     FOLDERS("/profile/load/missing", test_load_missing);
     FOLDERS("/profile/load/name", test_load_name);
     FOLDERS("/profile/load/bad", test_load_bad);

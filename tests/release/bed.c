@@ -193,6 +193,7 @@ bed_seal(Bed *bed, const char *name, const CvsSealOptions *options)
     g_assert_no_error(error);
     g_assert_true(ok);
     g_assert_cmpuint(strlen(id), ==, 32);
+    cvs_tpm_settle(bed->release.tpm);
 }
 
 void
@@ -206,6 +207,8 @@ bed_assert_opens(Bed *bed, const char *name, const CvsSecret *pin)
     g_assert_no_error(error);
     g_assert_nonnull(secret);
     g_assert_true(cvs_secret_equal(secret, wanted));
+    /* As the daemon's worker does. */
+    cvs_tpm_settle(bed->release.tpm);
 }
 
 GError *
@@ -217,6 +220,7 @@ bed_assert_refused(Bed *bed, const char *name, const CvsSecret *pin, int code)
     secret = cvs_release_unseal(&bed->release, &bed->owner, name, pin, &error);
     g_assert_null(secret);
     g_assert_error(error, CVS_ERROR, code);
+    cvs_tpm_settle(bed->release.tpm);
     return error;
 }
 

@@ -11,6 +11,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <tss2/tss2_tpm2_types.h>
 
 typedef struct {
     AttestBed vm;
@@ -18,9 +19,20 @@ typedef struct {
     char *policies;
     const char *folders[2];
     CvsReleaseAttester attester;
+    CvsTeeAsker *asker;
     CvsRelease release;
     CvsOwner owner;
 } Machine;
+
+/* What comes now is another request. */
+static const CvsRelease *
+request(Machine *machine)
+{
+    if (machine->release.tee_keys)
+        cvs_tee_keys_free(machine->release.tee_keys);
+    machine->release.tee_keys = machine->asker ? cvs_tee_keys_new(machine->asker) : NULL;
+    return &machine->release;
+}
 
 static void
 set_profile(Machine *machine, const char *lines)
@@ -59,9 +71,9 @@ machine_init(Machine *machine, TeeSimType type, const char *switches, const char
         .profile_folders = machine->folders,
         .lock_timeout_ms = 1000,
         .attester = &machine->attester,
-        .tee = machine->vm.tee.source,
         .tee_paths = machine->vm.tee.paths,
     };
+    machine->asker = cvs_tee_asker_new(machine->vm.tee.source, 0, NULL, NULL);
     machine->owner = (CvsOwner){.kind = CVS_OWNER_SYSTEM};
     return TRUE;
 }
@@ -69,6 +81,8 @@ machine_init(Machine *machine, TeeSimType type, const char *switches, const char
 static void
 machine_clear(Machine *machine)
 {
+    cvs_tee_keys_free(machine->release.tee_keys);
+    cvs_tee_asker_free(machine->asker);
     g_clear_pointer(&machine->store, cvs_store_close);
     g_free(machine->policies);
     attest_bed_clear(&machine->vm);
@@ -92,7 +106,7 @@ seal(Machine *machine, guint32 rtmrs)
     g_autofree char *id = NULL;
     g_autoptr(GError) error = NULL;
 
-    (void)cvs_release_seal(&machine->release, &machine->owner, "db", secret, &options, &id, &error);
+    (void)cvs_release_seal(request(machine), &machine->owner, "db", secret, &options, &id, &error);
     g_assert_no_error(error);
 }
 
@@ -101,7 +115,7 @@ expect(Machine *machine, const char *reasons)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(CvsSecret) secret =
-        cvs_release_unseal(&machine->release, &machine->owner, "db", NULL, &error);
+        cvs_release_unseal(request(machine), &machine->owner, "db", NULL, &error);
     g_autofree char *found = attest_bed_reasons(error);
 
     if (!g_str_equal(found, reasons))
@@ -184,7 +198,7 @@ test_zero_rtmrs(void)
     if (!machine_init(&machine, TEE_SIM_TDX, "zero-rtmrs=on", TD))
         return;
     g_assert_false(
-        cvs_release_seal(&machine.release, &machine.owner, "db", secret, &options, &id, &error));
+        cvs_release_seal(request(&machine), &machine.owner, "db", secret, &options, &id, &error));
     g_assert_error(error, CVS_ERROR, CVS_ERROR_NOT_SUPPORTED);
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_RTMRS_UNUSED));
 }
@@ -196,7 +210,7 @@ expect_plain(Machine *machine)
         guint64 before = cvs_tpm_commands_sent(machine->vm.client);
         g_autoptr(GError) error = NULL;
         g_autoptr(CvsSecret) secret =
-            cvs_release_unseal(&machine->release, &machine->owner, "plain", NULL, &error);
+            cvs_release_unseal(request(machine), &machine->owner, "plain", NULL, &error);
 
         g_assert_no_error(error);
         g_assert_nonnull(secret);
@@ -226,7 +240,7 @@ test_plain_beside(void)
     file = g_build_filename(machine.policies, "plain.policy", NULL);
     (void)g_file_set_contents(file, "[Registers]\nPCRs=7\n", -1, &error);
     g_assert_no_error(error);
-    (void)cvs_release_seal(&machine.release, &machine.owner, "plain", secret, &options, &id,
+    (void)cvs_release_seal(request(&machine), &machine.owner, "plain", secret, &options, &id,
                            &error);
     g_assert_no_error(error);
     expect_plain(&machine);
@@ -240,7 +254,7 @@ test_plain_beside(void)
 
         attest_bed_set(&machine.vm, lies[i]);
         restart(&machine);
-        g_assert_null(cvs_release_unseal(&machine.release, &machine.owner, "db", NULL, &refusal));
+        g_assert_null(cvs_release_unseal(request(&machine), &machine.owner, "db", NULL, &refusal));
         g_test_message("%s: %s", lies[i], refusal->message);
         g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), >, requests);
         requests = tee_sim_requests(machine.vm.tee.sim);
@@ -256,7 +270,7 @@ try_seal(Machine *machine, const CvsSealOptions *options)
     g_autofree char *id = NULL;
     GError *error = NULL;
 
-    (void)cvs_release_seal(&machine->release, &machine->owner, "db", secret, options, &id, &error);
+    (void)cvs_release_seal(request(machine), &machine->owner, "db", secret, options, &id, &error);
     return error;
 }
 
@@ -266,7 +280,7 @@ try_reseal_dropping(Machine *machine, CvsDrop drop)
     const CvsResealOptions options = {.authorized = TRUE, .drop = drop};
     GError *error = NULL;
 
-    (void)cvs_release_reseal(&machine->release, &machine->owner, "db", &options, &error);
+    (void)cvs_release_reseal(request(machine), &machine->owner, "db", &options, &error);
     return error;
 }
 
@@ -293,7 +307,7 @@ expect_error(Machine *machine, int code, const char *says)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(CvsSecret) secret =
-        cvs_release_unseal(&machine->release, &machine->owner, "db", NULL, &error);
+        cvs_release_unseal(request(machine), &machine->owner, "db", NULL, &error);
 
     g_assert_null(secret);
     g_assert_error(error, CVS_ERROR, code);
@@ -340,6 +354,7 @@ test_derived_key_failures(void)
 {
     const CvsSealOptions options = {.derived_key = TRUE};
     g_auto(Machine) machine = {0};
+    CvsTeeAsker *kept = NULL;
     g_autoptr(GError) error = NULL;
 
     if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
@@ -353,9 +368,9 @@ test_derived_key_failures(void)
     tee_sim_must(machine.vm.tee.sim, "reset=on");
     error = try_seal(&machine, &options);
     g_assert_no_error(error);
-    machine.release.tee = NULL;
+    kept = g_steal_pointer(&machine.asker);
     expect(&machine, "DerivedKeyUnavailable");
-    machine.release.tee = machine.vm.tee.source;
+    machine.asker = g_steal_pointer(&kept);
     expect(&machine, "");
     tee_sim_must(machine.vm.tee.sim, "fail-once=EIO");
     expect_error(&machine, CVS_ERROR_ATTESTATION_FAILED, "EIO");
@@ -383,15 +398,16 @@ test_derived_key_busy(void)
     /* A second slot. */
     error = try_reseal(&machine);
     g_assert_no_error(error);
-    machine.release.tee_timeout_ms = 50;
+    cvs_tee_asker_free(machine.asker);
+    machine.asker = cvs_tee_asker_new(machine.vm.tee.source, 50, NULL, NULL);
     other = cvs_pace_begin(machine.vm.tee.paths->run_dir, CVS_PACE_QUOTE, &machine.vm.tee.clock,
                            G_MAXINT64, &error);
     g_assert_no_error(error);
     begun = g_get_monotonic_time();
-    (void)cvs_release_unseal(&machine.release, &machine.owner, "db", NULL, &errors[0]);
+    (void)cvs_release_unseal(request(&machine), &machine.owner, "db", NULL, &errors[0]);
     errors[1] = try_reseal(&machine);
     errors[2] = try_seal(&machine, &again);
-    explanation = cvs_release_explain(&machine.release, &machine.owner, "db", &errors[3]);
+    explanation = cvs_release_explain(request(&machine), &machine.owner, "db", &errors[3]);
     g_assert_null(explanation);
     /* The default is a minute and a half. */
     g_assert_cmpint(g_get_monotonic_time() - begun, <, 60 * G_USEC_PER_SEC);
@@ -402,8 +418,172 @@ test_derived_key_busy(void)
         g_clear_error(&errors[i]);
     }
     g_clear_pointer(&other, cvs_pace_end);
-    machine.release.tee_timeout_ms = 0;
     expect(&machine, "");
+}
+
+/* There is one request in two seconds, for all: each key costs one, whatever it is wanted for. */
+static void
+test_derived_key_once(void)
+{
+    const TpmMuxFault changes = {.code = TPM2_CC_PolicyPCR,
+                                 .kind = TPM_MUX_RC,
+                                 .value = TPM2_RC_VALUE + TPM2_RC_P + TPM2_RC_1};
+    const CvsSealOptions options = {.derived_key = TRUE};
+    const CvsSealOptions again = {.derived_key = TRUE, .replace = TRUE};
+    g_auto(Machine) machine = {0};
+    g_autoptr(GError) error = NULL;
+    guint before = 0;
+
+    if (!machine_init(&machine, TEE_SIM_SNP, NULL, ""))
+        return;
+    set_plain(&machine, "");
+    error = try_seal(&machine, &options);
+    g_assert_no_error(error);
+    error = try_reseal(&machine);
+    g_assert_no_error(error);
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *explanation = NULL;
+
+        before = tee_sim_requests(machine.vm.tee.sim);
+        explanation = cvs_release_explain(request(&machine), &machine.owner, "db", &error);
+        g_assert_no_error(error);
+        g_assert_nonnull(strstr(explanation, "\"generation\":1"));
+        g_assert_nonnull(strstr(explanation, "\"generation\":2"));
+        g_assert_cmpint(strstr(explanation, "AnswerEmpty") != NULL, ==, i);
+        g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), ==, before + 1);
+        tee_sim_must(machine.vm.tee.sim, "zero-key=on");
+    }
+    tee_sim_must(machine.vm.tee.sim, "reset=on");
+    /* A report and a key, for all tries. */
+    before = tee_sim_requests(machine.vm.tee.sim);
+    (void)tpm_mux_add_fault(test_tpm_mux(machine.vm.tpm), &changes);
+    error = try_seal(&machine, &again);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+    g_assert_nonnull(strstr(error->message, "PCRs change"));
+    g_assert_cmpuint(tee_sim_requests(machine.vm.tee.sim), ==, before + 2);
+    tpm_mux_clear_faults(test_tpm_mux(machine.vm.tpm));
+    expect(&machine, "");
+}
+
+static void
+on_back(gpointer data)
+{
+    g_async_queue_push(data, GINT_TO_POINTER(1));
+}
+
+static void
+expect_under_way(CvsTeeKeys *keys, const CvsTeeKeyParams *params)
+{
+    CvsTeeKeyParams made = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CvsSecret) key =
+        params ? cvs_tee_keys_derive(keys, params, &error) : cvs_tee_keys_make(keys, &made, &error);
+
+    g_assert_null(key);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_ATTESTATION_UNDER_WAY));
+}
+
+static guint
+count_threads(void)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc/self/task", 0, NULL);
+    guint n = 0;
+
+    g_assert_nonnull(dir);
+    while (g_dir_read_name(dir))
+        n++;
+    return n;
+}
+
+/* Whoever asked the TEE has its answer. */
+static void
+await_end_of_turn(TeeBed *bed)
+{
+    g_autoptr(GError) error = NULL;
+    CvsPace *turn =
+        cvs_pace_begin(bed->paths->run_dir, CVS_PACE_QUOTE, &bed->clock, G_MAXINT64, &error);
+
+    g_assert_no_error(error);
+    cvs_pace_end(turn);
+}
+
+/* Threads ask, one at a time; an answer is the request's that has asked, and else nobody's. */
+static void
+test_derived_key_threads(void)
+{
+    g_autoptr(GAsyncQueue) queue = g_async_queue_new();
+    g_autoptr(CvsTeeAsker) asker = NULL;
+    g_autoptr(CvsTeeKeys) first = NULL, second = NULL;
+    g_autoptr(CvsSecret) key = NULL, same = NULL;
+    g_auto(TeeBed) bed = {0};
+    CvsTeeKeyParams params = {0}, other = {0};
+    g_autoptr(GError) error = NULL;
+    guint before = 0, threads = 0;
+
+    if (!tee_bed_init(&bed, TEE_SIM_SNP))
+        return;
+    asker = cvs_tee_asker_new(bed.source, 0, on_back, queue);
+    first = cvs_tee_keys_new(asker);
+    second = cvs_tee_keys_new(asker);
+    tee_sim_must(bed.sim, "hang=key");
+    expect_under_way(first, NULL);
+    expect_under_way(first, NULL);
+    while (tee_sim_requests(bed.sim) < 2)
+        g_usleep(1000);
+    threads = count_threads();
+    expect_under_way(second, NULL);
+    g_assert_cmpuint(count_threads(), ==, threads);
+    g_assert_null(g_async_queue_try_pop(queue));
+    tee_sim_must(bed.sim, "reset=on");
+    (void)g_async_queue_pop(queue);
+    /* What the first got is not the second's. */
+    before = tee_sim_requests(bed.sim);
+    expect_under_way(second, NULL);
+    key = cvs_tee_keys_make(first, &params, &error);
+    g_assert_no_error(error);
+    (void)g_async_queue_pop(queue);
+    same = cvs_tee_keys_make(second, &other, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_secret_equal(key, same));
+    g_assert_true(cvs_tee_key_params_equal(&params, &other));
+    g_assert_cmpuint(tee_sim_requests(bed.sim), ==, before + 2);
+
+    /* A request that is gone leaves its question, and nothing is done with the answer. */
+    tee_sim_must(bed.sim, "hang=key");
+    expect_under_way(second, &params);
+    g_clear_pointer(&second, cvs_tee_keys_free);
+    expect_under_way(first, &params);
+    tee_sim_must(bed.sim, "reset=on");
+    (void)g_async_queue_pop(queue);
+    expect_under_way(first, &params);
+    (void)g_async_queue_pop(queue);
+    g_clear_pointer(&same, cvs_secret_unref);
+    same = cvs_tee_keys_derive(first, &params, &error);
+    g_assert_no_error(error);
+    g_assert_true(cvs_secret_equal(key, same));
+    /* One key, whatever it is compared with. */
+    params.check[0] ^= 1;
+    g_assert_null(cvs_tee_keys_derive(first, &params, &error));
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_DIFFERS));
+    g_clear_error(&error);
+
+    /* And where all are gone nobody is told. */
+    tee_sim_must(bed.sim, "hang=key");
+    params.vmpl = 1;
+    before = tee_sim_requests(bed.sim);
+    expect_under_way(first, &params);
+    while (tee_sim_requests(bed.sim) == before)
+        g_usleep(1000);
+    g_clear_pointer(&first, cvs_tee_keys_free);
+    g_clear_pointer(&asker, cvs_tee_asker_free);
+    g_clear_pointer(&key, cvs_secret_unref);
+    g_clear_pointer(&same, cvs_secret_unref);
+    tee_sim_must(bed.sim, "reset=on");
+    await_end_of_turn(&bed);
+    while (cvs_secret_count_alive() > 0)
+        g_usleep(1000);
+    g_assert_null(g_async_queue_try_pop(queue));
 }
 
 /* The TCB of sealing time is explicit: what the firmware commits to later, and what is reported of
@@ -486,7 +666,7 @@ test_derived_key_profile(void)
     g_assert_error(error, CVS_ERROR, CVS_ERROR_TEE_REFUSED);
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_FORBIDDEN));
     g_assert_nonnull(strstr(error->message, "a key that the TEE derives"));
-    text = cvs_release_explain(&machine.release, &machine.owner, "db", NULL);
+    text = cvs_release_explain(request(&machine), &machine.owner, "db", NULL);
     g_assert_nonnull(strstr(text, "\"forbidden\":[{\"code\":\"DerivedKeyForbidden\""));
     g_clear_error(&error);
     set_plain(&machine, "[Secrets]\nDerivedKey=required\n");
@@ -497,7 +677,7 @@ test_derived_key_profile(void)
     error = try_reseal_dropping(&machine, CVS_DROP_DERIVED_KEY);
     g_assert_no_error(error);
     expect(&machine, "");
-    machine.release.tee = NULL;
+    g_clear_pointer(&machine.asker, cvs_tee_asker_free);
     expect(&machine, "");
 }
 
@@ -524,7 +704,7 @@ test_derived_key_host(void)
     error = try_seal(&machine, &derived);
     g_assert_no_error(error);
     expect(&machine, "");
-    text = cvs_release_explain(&machine.release, &machine.owner, "db", &error);
+    text = cvs_release_explain(request(&machine), &machine.owner, "db", &error);
     g_assert_no_error(error);
     g_assert_nonnull(strstr(text, "\"pcrs_bind_host\":false"));
     g_assert_nonnull(strstr(text, "\"tee_key\":true"));
@@ -620,6 +800,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/tee/derived-key", test_derived_key);
     g_test_add_func("/release/tee/derived-key-failures", test_derived_key_failures);
     g_test_add_func("/release/tee/derived-key-busy", test_derived_key_busy);
+    g_test_add_func("/release/tee/derived-key-once", test_derived_key_once);
+    g_test_add_func("/release/tee/derived-key-threads", test_derived_key_threads);
     g_test_add_func("/release/tee/derived-key-tcb", test_derived_key_tcb);
     g_test_add_func("/release/tee/derived-key-vlek", test_derived_key_vlek);
     g_test_add_func("/release/tee/derived-key-profile", test_derived_key_profile);

@@ -288,13 +288,16 @@ struct _TestPending {
     GDBusMessage *reply;
     GError *error;
     gboolean done;
+    guint order;
 };
 
 static void
 on_reply(GObject *source, GAsyncResult *result, gpointer data)
 {
+    static guint answers;
     TestPending *pending = data;
 
+    pending->order = ++answers;
     pending->reply = g_dbus_connection_send_message_with_reply_finish(G_DBUS_CONNECTION(source),
                                                                       result, &pending->error);
     pending->done = TRUE;
@@ -341,6 +344,23 @@ test_call_finish(TestPending *pending)
     g_object_unref(pending->reply);
     g_free(pending);
     return reply;
+}
+
+guint
+test_call_order(const TestPending *pending)
+{
+    g_assert_true(pending->done);
+    return pending->order;
+}
+
+void
+test_call_abandon(TestPending *pending)
+{
+    while (!pending->done)
+        g_main_context_iteration(NULL, TRUE);
+    g_clear_error(&pending->error);
+    g_clear_object(&pending->reply);
+    g_free(pending);
 }
 
 TestReply *

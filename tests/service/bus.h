@@ -49,3 +49,7 @@ TestPending *test_call_begin(GDBusConnection *connection, const char *method, GV
                              const int *fds, int n_fds);
 TestReply *test_call_finish(TestPending *pending);
 gboolean test_call_is_done(TestPending *pending);
+/* Of one that is done: the smaller the sooner. */
+guint test_call_order(const TestPending *pending);
+/* Of a connection that was closed. */
+void test_call_abandon(TestPending *pending);

@@ -7,9 +7,13 @@
 
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MAX_PER_USER 3
+/* One more than CVS_FDS_DIGGERS_MAX. */
+#define MANY 65
 
 static Bed *bed;
 
@@ -104,6 +108,63 @@ test_recovery_output(void)
     held_release(held);
 }
 
+/* Sends descriptors that the daemon is the last to have, and so the one whose close() waits. */
+static void
+leave(Held **held, guint n)
+{
+    TestPending **pending = g_new0(TestPending *, n);
+    g_autoptr(GVariant) id = NULL;
+
+    g_assert_cmpint(kill(bed->pid, SIGSTOP), ==, 0);
+    for (guint i = 0; i < n; i++)
+        pending[i] =
+            test_call_begin(bed->alice, "Unseal",
+                            g_variant_new("(s@a{sv})", "a/b", bed_options(NULL)), &held[i]->fd, 1);
+    /* The bus has taken them once it answers what comes after. */
+    id = g_dbus_connection_call_sync(bed->alice, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                     "org.freedesktop.DBus", "GetId", NULL, NULL,
+                                     G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL);
+    g_assert_nonnull(id);
+    for (guint i = 0; i < n; i++)
+        cvs_close_fd(&held[i]->fd);
+    g_assert_cmpint(kill(bed->pid, SIGCONT), ==, 0);
+    for (guint i = 0; i < n; i++)
+        bed_assert_error(test_call_finish(pending[i]), "InvalidArgument");
+    g_free(pending);
+}
+
+/* Who has left more than the daemon has threads for keeps it from taking any more, and from nothing
+ * else. */
+static void
+test_many(void)
+{
+    Held *held[MANY];
+    gboolean busy = FALSE;
+
+    bed_assert_sealed(bed->bob, "bobs", "secret", 6, "{'replace': <true>}");
+    for (guint i = 0; i < MANY; i++)
+        held[i] = held_pipe_new();
+    /* Few enough for what the bus holds back of one. */
+    for (guint i = 0; i < MANY; i += 13)
+        leave(held + i, 13);
+    while (!busy) {
+        g_autoptr(TestReply) reply = bed_seal(bed->bob, "bobs", "secret", 6, "{'replace': <true>}");
+
+        busy = g_strcmp0(reply->error, "Busy") == 0;
+        if (busy)
+            g_assert_nonnull(strstr(reply->message, "cannot be closed"));
+    }
+    bed_assert_opens(bed->bob, "bobs", "secret", 6, NULL);
+    for (guint i = 0; i < MANY; i++)
+        held_release(held[i]);
+    while (busy) {
+        g_autoptr(TestReply) reply = bed_seal(bed->bob, "bobs", "secret", 6, "{'replace': <true>}");
+
+        busy = g_strcmp0(reply->error, "Busy") == 0;
+    }
+    assert_bob_is_served();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -122,6 +183,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/held/secret", test_secret);
     g_test_add_func("/service/held/unread", test_unread);
     g_test_add_func("/service/held/recovery-output", test_recovery_output);
+    g_test_add_func("/service/held/many", test_many);
     status = g_test_run();
     bed_free(bed);
     return status;

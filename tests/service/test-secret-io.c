@@ -504,6 +504,38 @@ test_held_burial(void)
     held_release(held);
 }
 
+/* Where no thread comes back nothing more is taken, until one does. */
+static void
+test_held_burials(void)
+{
+    Held *held[CVS_FDS_DIGGERS_MAX];
+    g_autoptr(GError) error = NULL;
+    int ends[2] = {-1, -1};
+    char byte = 0;
+
+    if (!can_hold())
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(held); i++) {
+        held[i] = held_pipe_new();
+        cvs_fds_bury(&held[i]->fd);
+    }
+    /* They are many, and none of them waits for another. */
+    g_assert_true(cvs_fds_can_bury(&error));
+    make_pipe(ends);
+    cvs_fds_bury(&ends[1]);
+    while (cvs_fds_can_bury(&error))
+        g_usleep(10000);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
+    g_clear_error(&error);
+    held_release(held[0]);
+    g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
+    close(ends[0]);
+    while (!cvs_fds_can_bury(NULL))
+        g_usleep(10000);
+    for (guint i = 1; i < G_N_ELEMENTS(held); i++)
+        held_release(held[i]);
+}
+
 /* The other end of a connection of ours, a bare socket: the client's part of the greeting is sent
  * before the server asks for it. */
 static int
@@ -640,6 +672,7 @@ main(int argc, char **argv)
     g_test_add_func("/service/secret-out/held", test_held_out);
     g_test_add_func("/service/fds/guard", test_guard);
     g_test_add_func("/service/fds/held", test_held_burial);
+    g_test_add_func("/service/fds/held-by-many", test_held_burials);
     g_test_add_func("/service/fds/take", test_fds);
     return g_test_run();
 }

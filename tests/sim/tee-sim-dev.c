@@ -121,7 +121,7 @@ get_report(TeeSim *sim, const GuestRequest *io, int pid)
         return -EINVAL;
     if (!copy_in(pid, io->request, &request, sizeof(request)))
         return -EFAULT;
-    fault = tee_sim_request(sim);
+    fault = tee_sim_request(sim, TEE_SIM_HANG_REPORT);
     return fault ? fault : put_report(sim, &request, io, pid);
 }
 
@@ -142,7 +142,7 @@ get_extended_report(TeeSim *sim, GuestRequest *io, int pid)
         request.certs_size = 0;
     if (request.certs_size > CERTS_MAX || request.certs_size % PAGE != 0)
         return -EINVAL;
-    result = tee_sim_request(sim);
+    result = tee_sim_request(sim, TEE_SIM_HANG_REPORT);
     if (result)
         return result;
     table = tee_sim_snp_certs(sim);
@@ -175,7 +175,7 @@ get_key(TeeSim *sim, const GuestRequest *io, int pid)
         return -EINVAL;
     if (!copy_in(pid, io->request, &request, sizeof(request)))
         return -EFAULT;
-    fault = tee_sim_request(sim);
+    fault = tee_sim_request(sim, TEE_SIM_HANG_KEY);
     if (fault)
         return fault;
     asked.root_key = request.root_key;

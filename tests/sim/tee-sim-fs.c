@@ -64,6 +64,12 @@ get_sim(void)
     return fuse_get_context()->private_data;
 }
 
+gboolean
+tee_sim_interrupted(void)
+{
+    return fuse_interrupted();
+}
+
 static gboolean
 is_there(const TeeSim *sim, guint file)
 {
@@ -383,7 +389,8 @@ fs_read(const char *path, char *data, size_t size, off_t offset, struct fuse_fil
         return read_from(sim->tpm_log, data, size, offset);
     case NODE_CONTROL:
         if (handle->seen == NULL) {
-            char *text = tee_sim_list(sim);
+            g_autofree char *list = tee_sim_list(sim);
+            char *text = g_strdup_printf("%srequests=%u\n", list, sim->requests);
 
             handle->seen = g_bytes_new_take(text, strlen(text));
         }

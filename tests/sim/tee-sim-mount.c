@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Mounting, serving in one thread, unmounting on every path.
+/* Mounting, serving in a few threads, of which some may hang, unmounting on every path.
  *
  * fusermount3 mounts and then watches a socket of ours: it unmounts when the socket closes, by us
  * or by the kernel when this process dies. libfuse could start it too, but leaves the socket open
@@ -25,13 +25,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define THREADS 4
+
 struct _TeeSimMount {
     char *path;
     int watch; /* the socket that fusermount3 watches */
     GPid watcher;
     int wake;
     struct fuse *fuse;
-    GThread *thread;
+    GThread *threads[THREADS];
 };
 
 const char *
@@ -177,7 +179,8 @@ start(TeeSimMount *mount, TeeSim *sim, int fd, GError **error)
     mount->wake = eventfd(0, EFD_CLOEXEC);
     if (mount->wake < 0)
         return fail(error, "no event descriptor for", mount->path);
-    mount->thread = g_thread_new("tee-sim", serve, mount);
+    for (guint i = 0; i < THREADS; i++)
+        mount->threads[i] = g_thread_new("tee-sim", serve, mount);
     return TRUE;
 }
 
@@ -202,11 +205,12 @@ tee_sim_mount_new(TeeSim *sim, const char *path, GError **error)
 void
 tee_sim_mount_free(TeeSimMount *mount)
 {
-    if (mount->thread) {
+    if (mount->threads[0]) {
         guint64 one = 1;
 
         (void)!write(mount->wake, &one, sizeof(one));
-        g_thread_join(mount->thread);
+        for (guint i = 0; i < THREADS; i++)
+            g_thread_join(mount->threads[i]);
     }
     /* First the file system's end, which sends away whoever waits there, then the mount's. */
     if (mount->fuse) {

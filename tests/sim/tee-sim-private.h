@@ -15,6 +15,8 @@ typedef struct _TeeSimMount TeeSimMount;
 
 struct _TeeSim {
     GMutex lock;
+    GCond changed; /* a switch, or that it is to end */
+    gboolean ending;
     int link;   /* to the process that has the real one; -1: this is it */
     int server; /* its id */
     char *mount_point;
@@ -58,8 +60,9 @@ gboolean tee_sim_is_snp(const TeeSim *sim);
 gboolean tee_sim_is_tdx(const TeeSim *sim);
 /* The guest's own privilege level. */
 guint tee_sim_vmpl(const TeeSim *sim);
-/* A report is asked for: 0, or the negative errno that the host and the kernel make of it. */
-int tee_sim_request(TeeSim *sim);
+/* Something is asked for, TEE_SIM_HANG_REPORT or TEE_SIM_HANG_KEY: 0, or the negative errno that
+ * the host and the kernel make of it. While it is not answered the lock is given up. */
+int tee_sim_request(TeeSim *sim, guint what);
 /* The report data that the host puts into the report in place of those asked for. */
 void tee_sim_report_data(TeeSim *sim, const guint8 asked[static 64], guint8 data[static 64]);
 /* What is done to a signed report before it is handed out: a new array. */
@@ -158,6 +161,8 @@ int tee_sim_sev_ioctl(TeeSim *sim, guint cmd, guint8 *data, guint64 arg, int pid
 int tee_sim_tdx_ioctl(TeeSim *sim, guint cmd, guint8 *data);
 
 /* tee-sim-fs.c */
+/* Whoever made the present request has been sent a signal. */
+gboolean tee_sim_interrupted(void);
 struct fuse_operations;
 extern const struct fuse_operations tee_sim_operations;
 

@@ -22,6 +22,7 @@
     X(BUSY, "busy", NULL, 0, "so many next requests end with EBUSY")                               \
     X(FAIL_ONCE, "fail-once", "none|EIO|ENXIO|EINVAL|ETIMEDOUT|EBADMSG|EINTR", 0,                  \
       "the next request ends so; EIO, ETIMEDOUT and EBADMSG wipe an SNP guest's key")              \
+    X(HANG, "hang", "none|report|key", 0, "requests for it are not answered until this is over")   \
     X(WIPED, "wiped", OFF_ON, 0, "an SNP guest's VMPCK is wiped: ENOTTY until it is off again")    \
     X(NO_TDREPORT, "no-tdreport", OFF_ON, 0, "TDX_CMD_GET_REPORT0 ends with EIO")                  \
     X(EMPTY_OUTBLOB, "empty-outblob", OFF_ON, 0, "a report of no bytes, and no error")             \
@@ -81,6 +82,7 @@ typedef enum {
 } TeeSimSwitch;
 
 /* Of "leaf-dates" and others, in the order of the table. */
+enum { TEE_SIM_HANG_NONE, TEE_SIM_HANG_REPORT, TEE_SIM_HANG_KEY };
 enum { TEE_SIM_CERTS_NONE, TEE_SIM_CERTS_LEAF, TEE_SIM_CERTS_CHAIN };
 enum { TEE_SIM_DATES_GOOD, TEE_SIM_DATES_EXPIRED, TEE_SIM_DATES_FUTURE };
 enum { TEE_SIM_REVOKED_NONE, TEE_SIM_REVOKED_CA, TEE_SIM_REVOKED_LEAF, TEE_SIM_REVOKED_SIGNER };

@@ -209,7 +209,7 @@ make_tdx(TeeSim *sim, TsmReport *report)
 
     if (report->inblob_size != 64)
         return -EINVAL;
-    fault = tee_sim_request(sim);
+    fault = tee_sim_request(sim, TEE_SIM_HANG_REPORT);
     if (fault)
         return fault;
     quote = tee_sim_tdx_quote(sim, report->inblob);
@@ -238,7 +238,7 @@ make_snp(TeeSim *sim, TsmReport *report)
         return -EINVAL;
     if (report->service_provider && strcmp(report->service_provider, "svsm") != 0)
         return -EINVAL;
-    fault = tee_sim_request(sim);
+    fault = tee_sim_request(sim, TEE_SIM_HANG_REPORT);
     if (report->service_provider) {
         /* Whatever the SVSM says, Linux says EINVAL. */
         if (fault || !tee_sim_svsm_attest(sim, report->inblob,

@@ -55,14 +55,35 @@ tee_sim_vmpl(const TeeSim *sim)
     return sim->sw[TEE_SIM_VMPL];
 }
 
+/* How often is looked whether whoever asked is being killed. */
+#define HANG_LOOK_MS 20
+
 static const int fail_once[] = {0, EIO, ENXIO, EINVAL, ETIMEDOUT, EBADMSG, EINTR};
 
-int
-tee_sim_request(TeeSim *sim)
+/* As Linux does it: a signal that kills ends the waiting. */
+static int
+hang(TeeSim *sim, guint what)
 {
-    int error = fail_once[sim->sw[TEE_SIM_FAIL_ONCE]];
+    while (sim->sw[TEE_SIM_HANG] == what && !sim->ending) {
+        if (tee_sim_interrupted())
+            return -EINTR;
+        (void)g_cond_wait_until(&sim->changed, &sim->lock,
+                                g_get_monotonic_time() + HANG_LOOK_MS * G_TIME_SPAN_MILLISECOND);
+    }
+    return sim->ending ? -ENOTCONN : 0;
+}
+
+int
+tee_sim_request(TeeSim *sim, guint what)
+{
+    int error = 0;
+    int hung = 0;
 
     sim->requests++;
+    hung = hang(sim, what);
+    if (hung)
+        return hung;
+    error = fail_once[sim->sw[TEE_SIM_FAIL_ONCE]];
     if (sim->sw[TEE_SIM_WIPED] && sim->type == TEE_SIM_SNP)
         return -ENOTTY;
     if (sim->sw[TEE_SIM_BUSY] > 0) {
@@ -231,6 +252,7 @@ tee_sim_assign(TeeSim *sim, const char *assignment, GError **error)
     }
     if (!good)
         return FALSE;
+    g_cond_broadcast(&sim->changed);
     if (tee_sim_is_tdx(sim))
         tee_sim_tdx_apply(sim);
     return tee_sim_write_state(sim, error);
@@ -262,6 +284,7 @@ tee_sim_new_here(const TeeSimConfig *config, GError **error)
     gsize size = 0;
 
     g_mutex_init(&sim->lock);
+    g_cond_init(&sim->changed);
     sim->link = -1;
     sim->type = config->type;
     sim->line = config->line == CVS_SNP_LINE_UNKNOWN ? CVS_SNP_LINE_GENOA : config->line;
@@ -326,6 +349,7 @@ tee_sim_free(TeeSim *sim)
     g_free(sim->state_dir);
     g_free(sim->mount_point);
     g_mutex_clear(&sim->lock);
+    g_cond_clear(&sim->changed);
     g_free(sim);
 }
 
@@ -339,6 +363,7 @@ tee_sim_start(TeeSim *sim, const char *mount_point, GError **error)
         if (!ask(sim, 'm', path, strlen(path), error))
             return FALSE;
     } else {
+        sim->ending = FALSE;
         sim->mount = tee_sim_mount_new(sim, path, error);
         if (sim->mount == NULL)
             return FALSE;
@@ -354,7 +379,11 @@ tee_sim_stop(TeeSim *sim)
         return;
     if (sim->link >= 0)
         (void)ask(sim, 'u', NULL, 0, NULL);
-    /* Without the lock: the thread that is to end may want it. */
+    g_mutex_lock(&sim->lock);
+    sim->ending = TRUE;
+    g_cond_broadcast(&sim->changed);
+    g_mutex_unlock(&sim->lock);
+    /* Without the lock: the threads that are to end may want it. */
     g_clear_pointer(&sim->mount, tee_sim_mount_free);
     g_clear_pointer(&sim->mount_point, g_free);
 }

@@ -11,7 +11,8 @@
  *   sys/devices/virtual/misc/tdx_guest/measurements/   registers (tsm-mr.c); a write extends
  *   sys/firmware/acpi/tables/{CCEL,data/CCEL}          a log that explains RTMR0 to RTMR2
  *   sys/kernel/security/tpm0/binary_bios_measurements  if a TPM log was given
- *   control                                read: the switches; write: lines "NAME=VALUE"
+ *   control                                read: the switches, and how many reports were asked for;
+ *                                          write: lines "NAME=VALUE"
  * What a machine of the type has not is not there. Attributes are hidden, and calls fail, as in
  * Linux; that inblob's fate is lost at close, too.
  *

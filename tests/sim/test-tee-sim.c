@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void
@@ -252,6 +254,71 @@ test_stale(void)
     g_assert_cmpint(second->data[0x30], ==, 1);
 }
 
+static gpointer
+get_outblob(gpointer data)
+{
+    return sim_bed_get(data, "outblob");
+}
+
+/* NULL: it could not be read. */
+static gpointer
+try_outblob(gpointer data)
+{
+    int fd = sim_bed_open(data, "outblob", O_RDONLY);
+    char byte = 0;
+    gssize n = read(fd, &byte, 1);
+
+    (void)close(fd);
+    return n < 0 ? NULL : data;
+}
+
+static void
+await_requests(const SimBed *bed, guint wanted)
+{
+    while (tee_sim_requests(bed->sim) < wanted)
+        g_usleep(1000);
+}
+
+/* A request that is not answered holds up nobody else, ends with whoever made it, and is answered
+ * at last. */
+static void
+test_hang(void)
+{
+    g_auto(SimBed) bed = {0};
+    g_autoptr(GByteArray) report = NULL;
+    GThread *thread = NULL;
+    pid_t child = 0;
+
+    if (!sim_bed_possible())
+        return;
+    sim_bed_init(&bed, &(TeeSimConfig){.type = TEE_SIM_SNP});
+    sim_bed_mkdir(&bed);
+    sim_bed_put_inblob(&bed, 1);
+    tee_sim_must(bed.sim, "hang=report");
+    thread = g_thread_new("reads", get_outblob, &bed);
+    await_requests(&bed, 1);
+    sim_bed_expect_text(&bed, "generation", "1\n");
+    child = fork();
+    if (child == 0) {
+        (void)try_outblob(&bed);
+        _exit(0);
+    }
+    await_requests(&bed, 2);
+    g_assert_cmpint(kill(child, SIGKILL), ==, 0);
+    g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+    tee_sim_must(bed.sim, "reset=on");
+    report = g_thread_join(thread);
+    g_assert_nonnull(report);
+    g_assert_cmpuint(report->len, ==, CVS_SNP_REPORT_SIZE);
+    /* And none keeps the file system from ending. */
+    tee_sim_must(bed.sim, "hang=report");
+    sim_bed_put_inblob(&bed, 2);
+    thread = g_thread_new("reads", try_outblob, &bed);
+    await_requests(&bed, 3);
+    tee_sim_stop(bed.sim);
+    g_assert_null(g_thread_join(thread));
+}
+
 static void
 test_texts(void)
 {
@@ -370,6 +437,7 @@ main(int argc, char **argv)
     g_test_add_func("/tee-sim/tsm/tdx", test_tdx_report);
     g_test_add_func("/tee-sim/tsm/close-takes", test_close_takes);
     g_test_add_func("/tee-sim/tsm/stale", test_stale);
+    g_test_add_func("/tee-sim/tsm/hang", test_hang);
     g_test_add_func("/tee-sim/tsm/texts", test_texts);
     g_test_add_func("/tee-sim/tsm/faults", test_faults);
     return g_test_run();

@@ -58,6 +58,8 @@ assert_unseals(CvsTpm *tpm, const CvsPolicy *policy, const CvsSealedObject *obje
 
     g_assert_no_error(error);
     g_assert_true(cvs_secret_equal(secret, wanted));
+    /* As whoever gives it out does, so that each call's commands are its own. */
+    cvs_tpm_settle(tpm);
 }
 
 GError *
@@ -68,6 +70,7 @@ refusal(CvsTpm *tpm, const CvsPolicy *policy, const CvsSealedObject *object, con
 
     g_assert_null(cvs_tpm_unseal(tpm, policy, object, pin_secret, &error));
     g_assert_nonnull(error);
+    cvs_tpm_settle(tpm);
     return error;
 }
 

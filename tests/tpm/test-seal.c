@@ -78,7 +78,7 @@ test_sizes(Fixture *f, gconstpointer data)
     g_assert_null(none.public_area);
 }
 
-/* The promise of DESIGN: Load, PolicyPCR, Unseal, FlushContext. */
+/* The promise of DESIGN: PolicyPCR, Load, Unseal, FlushContext. */
 static void
 test_command_counts(Fixture *f, gconstpointer data)
 {
@@ -107,6 +107,37 @@ test_command_counts(Fixture *f, gconstpointer data)
     before = cvs_tpm_commands_sent(f->tpm);
     assert_unseals(f->tpm, policy, &object, NULL, "secret");
     g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, 5);
+}
+
+/* The secret does not wait for FlushContext; and where nobody calls cvs_tpm_settle(), the next one
+ * does it first, so that objects do not pile up. */
+static void
+test_flush_waits(Fixture *f, gconstpointer data)
+{
+    g_autoptr(CvsPolicy) policy = present_policy(f->tpm, "7", CVS_SHA256);
+    g_auto(CvsSealedObject) object = {0};
+
+    seal_text(f->tpm, policy, "secret", NULL, &object);
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    assert_unseals(f->tpm, policy, &object, NULL, "secret");
+    for (guint i = 0; i < 5; i++) {
+        guint64 before = cvs_tpm_commands_sent(f->tpm);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(CvsSecret) secret = cvs_tpm_unseal(f->tpm, policy, &object, NULL, &error);
+
+        g_assert_no_error(error);
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm) - before, ==, i == 0 ? 3 : 4);
+        g_assert_cmpuint(swtpm_count_handles(f->tpm), ==, 2);
+    }
+    cvs_tpm_settle(f->tpm);
+    g_assert_cmpuint(swtpm_count_handles(f->tpm), ==, 1);
+    /* Nothing is left to be flushed, and nothing is. */
+    for (guint i = 0; i < 2; i++) {
+        guint64 before = cvs_tpm_commands_sent(f->tpm);
+
+        cvs_tpm_settle(f->tpm);
+        g_assert_cmpuint(cvs_tpm_commands_sent(f->tpm), ==, before);
+    }
 }
 
 static guint
@@ -766,6 +797,7 @@ main(int argc, char **argv)
     ADD("round-trip/sha384", test_round_trip, CVS_SHA384);
     ADD("sizes", test_sizes, 0);
     ADD("command-counts", test_command_counts, 0);
+    ADD("flush-waits", test_flush_waits, 0);
     ADD("spare-session", test_spare_session, 0);
     ADD("each-pcr-counts/sha256", test_each_pcr_counts, CVS_SHA256);
     ADD("each-pcr-counts/sha384", test_each_pcr_counts, CVS_SHA384);
