@@ -508,31 +508,25 @@ test_held_burial(void)
 static void
 test_held_burials(void)
 {
-    Held *held[CVS_FDS_DIGGERS_MAX];
+    Held *held[CVS_FDS_DIGGERS_MAX + 1];
     g_autoptr(GError) error = NULL;
-    int ends[2] = {-1, -1};
-    char byte = 0;
 
     if (!can_hold())
         return;
     for (guint i = 0; i < G_N_ELEMENTS(held); i++) {
         held[i] = held_pipe_new();
+        g_assert_true(cvs_fds_can_bury(&error));
         cvs_fds_bury(&held[i]->fd);
     }
-    /* They are many, and none of them waits for another. */
-    g_assert_true(cvs_fds_can_bury(&error));
-    make_pipe(ends);
-    cvs_fds_bury(&ends[1]);
     while (cvs_fds_can_bury(&error))
         g_usleep(10000);
     g_assert_error(error, CVS_ERROR, CVS_ERROR_BUSY);
-    g_clear_error(&error);
+    /* One of these two is not the one that waits, so that its thread comes back for that. */
     held_release(held[0]);
-    g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
-    close(ends[0]);
+    held_release(held[1]);
     while (!cvs_fds_can_bury(NULL))
         g_usleep(10000);
-    for (guint i = 1; i < G_N_ELEMENTS(held); i++)
+    for (guint i = 2; i < G_N_ELEMENTS(held); i++)
         held_release(held[i]);
 }
 
