@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
@@ -68,7 +69,7 @@ client_new(TpmMux *mux, Port *port, pid_t pid)
     client->pid = pid;
     client->pidfd = -1;
     client->space = tpm_space_new();
-    /* Fails for a process that is gone already: see end_exited(). */
+    /* Fails for a process that is gone already, and under valgrind: see has_exited(). */
     if (port->kind == TPM_MUX_PROCESS)
         client->pidfd = pidfd_open(pid, 0);
     g_ptr_array_add(mux->clients, client);
@@ -364,6 +365,16 @@ collect_polls(const TpmMux *mux)
     return polls;
 }
 
+/* valgrind 3.19 knows no pidfds: by them every process would be gone after its first command, and
+ * its sessions with it. */
+static gboolean
+has_exited(const Client *client)
+{
+    struct pollfd process = {.fd = client->pidfd, .events = POLLIN};
+
+    return client->pidfd >= 0 ? poll(&process, 1, 0) > 0 : kill(client->pid, 0) < 0;
+}
+
 /* After the connections were served: a command of a process that has just been killed makes a
  * client again, which must not stay. */
 static void
@@ -371,10 +382,8 @@ end_exited(TpmMux *mux)
 {
     for (guint i = mux->clients->len; i > 0; i--) {
         Client *client = g_ptr_array_index(mux->clients, i - 1);
-        struct pollfd process = {.fd = client->pidfd, .events = POLLIN};
 
-        if (client->port->kind == TPM_MUX_PROCESS &&
-            (client->pidfd < 0 || poll(&process, 1, 0) > 0))
+        if (client->port->kind == TPM_MUX_PROCESS && has_exited(client))
             mux_end_client(mux, client);
     }
 }
