@@ -797,6 +797,70 @@ test_rtmrs(void)
     bed_assert_opens(bed, "db", NULL);
 }
 
+/* What was dropped for a state to come is dropped for that alone: the present one's slot says what
+ * it wants, whatever else waits, and keeps its PIN when the plan is given up. */
+static void
+test_dropped_for_one(void)
+{
+    g_autoptr(Bed) bed = bed_new();
+    g_autoptr(CvsSecret) pin = bed_secret("123456");
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    const CvsSealOptions sealing = {.pin = pin};
+    CvsResealOptions options = {.to = &predicted, .pin = pin, .drop = CVS_DROP_PIN};
+    g_autoptr(GError) error = NULL;
+
+    bed_seal(bed, "db", &sealing);
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PIN_REQUIRED);
+    g_assert_cmpuint(bed_count_reasons(error, CVS_REASON_PCR_DIFFERS), ==, 1);
+    g_clear_error(&error);
+    error = reseal(bed, NULL, NULL);
+    g_assert_error(error, CVS_ERROR, CVS_ERROR_PIN_REQUIRED);
+    g_clear_error(&error);
+
+    options = (CvsResealOptions){.pin = pin, .drop = CVS_DROP_PREPARED};
+    (void)cvs_release_reseal(&bed->release, &bed->owner, "db", &options, &error);
+    g_assert_no_error(error);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_PIN_REQUIRED);
+    bed_assert_opens(bed, "db", pin);
+}
+
+/* A state that was prepared before floors rose does not bring them down again. */
+static void
+test_floors_stay(void)
+{
+    static const char *const claims[] = {"tcb", NULL};
+    g_autoptr(Bed) bed = bed_new();
+    g_autofree char *text = next_state(bed, TRUE);
+    CvsPredicted predicted = parse(text);
+    const CvsSealOptions options = {.claims = claims, .rtmrs = 1u << 0 | 1u << 1};
+    g_autoptr(GError) error = NULL;
+
+    bed_attest(bed, "tdx");
+    bed_set_claim(bed, "tee.tcb.date", json_integer(1700000000));
+    bed_seal(bed, "db", &options);
+    predicted.rtmrs = 1u << 0;
+    memset(predicted.rtmr[0], 0x77, CVS_TD_MR_SIZE);
+    predicted.keep_others = TRUE;
+    error = reseal(bed, &predicted, NULL);
+    g_assert_no_error(error);
+    bed_set_claim(bed, "tee.tcb.date", json_integer(1800000000));
+    reseal_plain(bed);
+
+    test_tpm_extend(bed->test_tpm, 7, "update");
+    memset(bed->rtmr[0], 0x77, CVS_TD_MR_SIZE);
+    bed_set_claim(bed, "tee.tcb.date", json_integer(1700000000));
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TCB_TOO_OLD);
+    g_assert_true(cvs_error_has_reason(error, CVS_REASON_TCB_DATE_TOO_OLD));
+    g_clear_error(&error);
+    error = reseal(bed, NULL, NULL);
+    g_assert_nonnull(error);
+    bed_set_claim(bed, "tee.tcb.date", json_integer(1800000000));
+    bed_assert_opens(bed, "db", NULL);
+}
+
 /* Predicted as zero they say as little as where they are. */
 static void
 test_zero_rtmrs(void)
@@ -889,6 +953,8 @@ main(int argc, char **argv)
     g_test_add_func("/release/predicted/same-state", test_same_state);
     g_test_add_func("/release/predicted/forged", test_forged);
     g_test_add_func("/release/predicted/full", test_full);
+    g_test_add_func("/release/predicted/dropped-for-one", test_dropped_for_one);
+    g_test_add_func("/release/predicted/floors-stay", test_floors_stay);
     g_test_add_func("/release/predicted/zero-rtmrs", test_zero_rtmrs);
     g_test_add_func("/release/predicted/check-sealed", test_check_sealed);
     return g_test_run();
