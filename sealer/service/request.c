@@ -20,7 +20,7 @@
 #define RECOVERY_TEXT_MAX 256
 /* For TEE and host, by most methods; libdbus gives up a call after 25 seconds. */
 #define PATIENCE_S 10
-/* So many wait for longer than that at a time, and root. */
+/* So many wait for longer than that at a time. */
 #define PATIENT_MAX 4
 
 typedef struct {
@@ -240,8 +240,7 @@ begin_to_wait(Request *request)
     guint patience_s = PATIENCE_S;
 
     request->has_waited = TRUE;
-    if (request->method->patience_s > 0 &&
-        (service->patient < PATIENT_MAX || request->caller->uid == 0)) {
+    if (request->method->patience_s > 0 && service->patient < PATIENT_MAX) {
         patience_s = request->method->patience_s;
         request->patient = TRUE;
         service->patient++;
