@@ -86,7 +86,8 @@ test_options(void)
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         CVS_AUTO_FD int fd = bed_pipe("x", 1);
         g_autoptr(GError) error = NULL;
-        GVariant *options = g_variant_parse(G_VARIANT_TYPE_VARDICT, bad[i], NULL, NULL, &error);
+        g_autoptr(GVariant) options =
+            g_variant_parse(G_VARIANT_TYPE_VARDICT, bad[i], NULL, NULL, &error);
 
         g_assert_no_error(error);
         g_test_message("%s", bad[i]);
