@@ -298,11 +298,9 @@ restore(CvsAttester *attester, gint64 at, GError **error)
     g_auto(CvsBootRestored) restored = {0};
     g_autoptr(GError) local = NULL;
 
-    if (cvs_boot_restore(&attester->config, &own_selection, at, &restored, &local)) {
+    if (cvs_boot_restore(&attester->config, &own_selection, at, &attester->seen, &restored,
+                         &local)) {
         attester->may_restore = FALSE;
-        /* The file knows of the clock only what it was when it was written. */
-        if (!cvs_clock_check_forward(&restored.clock, &attester->seen, error))
-            return FALSE;
         attester->claims = g_steal_pointer(&restored.claims);
         attester->pcrs = restored.pcrs;
         attester->made_at = at - restored.age;

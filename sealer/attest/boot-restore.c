@@ -38,9 +38,12 @@ check_boot(const CvsAttesterConfig *config, const CvsBootCache *cache, gint64 *r
 }
 
 static gboolean
-check_start(CvsTpm *tpm, const CvsBootCache *cache, CvsClock *now, GError **error)
+check_start(CvsTpm *tpm, const CvsBootCache *cache, const CvsClock *seen, CvsClock *now,
+            GError **error)
 {
-    if (!cvs_tpm_read_clock(tpm, now, error) || !cvs_clock_check_forward(now, &cache->clock, error))
+    if (!cvs_tpm_read_clock(tpm, now, error) ||
+        !cvs_clock_check_forward(now, &cache->clock, error) ||
+        !cvs_clock_check_forward(now, seen, error))
         return FALSE;
     return (now->reset_count == cache->clock.reset_count &&
             now->restart_count == cache->clock.restart_count) ||
@@ -73,7 +76,7 @@ check_names(CvsTpm *tpm, const CvsEvidenceBundle *bundle, GError **error)
 
 gboolean
 cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selection, gint64 at,
-                 CvsBootRestored *ret_restored, GError **error)
+                 const CvsClock *seen, CvsBootRestored *ret_restored, GError **error)
 {
     g_autoptr(CvsBootCache) cache =
         cvs_boot_cache_load(cvs_tee_source_paths(config->source)->run_dir, error);
@@ -83,7 +86,7 @@ cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selecti
     CvsClock now = {0};
 
     if (cache == NULL || !check_boot(config, cache, &age, error) ||
-        !check_ek(cache->bundle, error) || !check_start(config->tpm, cache, &now, error) ||
+        !check_ek(cache->bundle, error) || !check_start(config->tpm, cache, seen, &now, error) ||
         !cvs_proof_verify(config, cache->bundle, NULL, FALSE, at, NULL, error) ||
         !check_names(config->tpm, cache->bundle, error) ||
         !cvs_proof_keys(config->tpm, cache->bundle, &challenged, error) ||

@@ -22,9 +22,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CvsBootRestored, cvs_boot_restored_clear)
  *
  *   it is of another boot, or of the future;
  *   the TPM was reset or resumed since, was put back, or has other keys;
+ *   its clock is before what was seen of it last (zeros: nothing), which the file cannot know;
  *   the file or the evidence are not as they must be.
  *
  * NoSuchKey: there is none. TpmUnavailable says nothing of it: it may be taken later. Nothing is
  * pinned before the evidence has been found good. */
 gboolean cvs_boot_restore(const CvsAttesterConfig *config, const CvsPcrSelection *selection,
-                          gint64 at, CvsBootRestored *ret_restored, GError **error);
+                          gint64 at, const CvsClock *seen, CvsBootRestored *ret_restored,
+                          GError **error);

@@ -21,7 +21,8 @@
 
 /* The folder is made if it is not there. Waits only where this TDREPORT was not there yet, so that
  * one that nobody answers holds up the first request and no other; but every half minute it is
- * written anew, as one that failed to bring the quote wants, and waited for once more. AttestationFailed with the
- * reason QuoteMissing, which says where the quote is wanted; StorageError, NotAuthorized. */
+ * written anew, as one that failed to bring the quote wants, and waited for once more.
+ * AttestationFailed with the reason QuoteMissing, which says where the quote is wanted;
+ * StorageError, NotAuthorized. */
 GBytes *cvs_td_quote_get(const char *run_dir, GBytes *tdreport, const CvsPaceClock *clock,
                          GError **error);

@@ -60,8 +60,7 @@ open_somehow(CvsAttested *attested, CvsKeyFile *key, GArray *order, const CvsRes
         if (holds &&
             check_authorized(attested->release, cvs_key_file_get_tpm2_slot(key, index), options,
                              &local) &&
-            cvs_slot_open(attested->release, key, index, options->pin, &local) &&
-            (!predicted || cvs_conditions_check_former_floors(attested, key, index, &local))) {
+            cvs_slot_open(attested, key, index, options->pin, &local)) {
             *ret_slot = index;
             return TRUE;
         }
@@ -234,8 +233,8 @@ check_vouched(CvsKeyFile *key, guint opened, const CvsPcrSelection *selection,
     g_autoptr(GError) denied = g_error_new(
         CVS_ERROR, CVS_ERROR_NOT_AUTHORIZED,
         "cannot reseal %s: its owner may not, since the slot that opens it vouches for less than "
-        "the "
-        "new one would be sealed to, and nothing tells whether the rest is as it should be now; an "
+        "the new one would be sealed to, and nothing tells whether the rest is as it should be "
+        "now; an "
         "administrator may, or whoever has its recovery key",
         cvs_key_file_get_name(key));
     CvsPcrSelection vouched = {0};

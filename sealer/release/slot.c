@@ -2,6 +2,7 @@
 #include "release/slot.h"
 #include "attest/vtpm.h"
 #include "base/error.h"
+#include "release/conditions.h"
 #include "release/state.h"
 #include "vault/store-key.h"
 
@@ -289,15 +290,27 @@ note_arrival(CvsKeyFile *key, guint slot, const CvsSecret *tpm_secret)
 {
     g_autoptr(GArray) genuine = cvs_slot_genuine(key);
     const CvsTpm2Slot *newest = cvs_key_file_get_tpm2_slot(key, g_array_index(genuine, guint, 0));
+    const guint former = cvs_slot_newest_that_came(key, slot);
+    const json_t *floors =
+        former == G_MAXUINT ? NULL : cvs_key_file_get_tpm2_slot(key, former)->conditions.floors;
+    g_auto(CvsSlotConditions) conditions = {0};
+    const char *name = NULL;
+    json_t *value = NULL;
 
-    (void)cvs_key_file_set_arrived(key, slot, MIN(newest->generation + 1, CVS_SLOT_GENERATION_MAX),
-                                   tpm_secret, NULL);
+    cvs_slot_conditions_copy(&cvs_key_file_get_tpm2_slot(key, slot)->conditions, &conditions);
+    /* The former one goes, and what was raised since this one was made is not to go with it. */
+    json_object_foreach ((json_t *)(gsize)floors, name, value)
+        (void)cvs_slot_conditions_raise(&conditions, name, floors);
+    (void)cvs_key_file_set_arrived(key, slot, &conditions,
+                                   MIN(newest->generation + 1, CVS_SLOT_GENERATION_MAX), tpm_secret,
+                                   NULL);
 }
 
 gboolean
-cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
+cvs_slot_open(CvsAttested *attested, CvsKeyFile *key, guint slot, const CvsSecret *pin,
               GError **error)
 {
+    const CvsRelease *release = attested->release;
     const CvsTpm2Slot *tpm2 = cvs_key_file_get_tpm2_slot(key, slot);
     gboolean needs_pin = cvs_policy_needs_pin(tpm2->policy);
     g_autoptr(CvsSecret) store_key = NULL;
@@ -332,8 +345,11 @@ cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsS
     cvs_key_file_set_tee_key(key, tee_key);
     if (!cvs_key_file_open_tpm2(key, slot, tpm_secret, error))
         return FALSE;
-    if (tpm2->predicted)
-        note_arrival(key, slot, tpm_secret);
+    if (!tpm2->predicted)
+        return TRUE;
+    if (!cvs_conditions_check_former_floors(attested, key, slot, error))
+        return FALSE;
+    note_arrival(key, slot, tpm_secret);
     return TRUE;
 }
 

@@ -3,7 +3,7 @@
 
 /* One tpm2 slot: made for the present state, and opened. */
 
-#include "release/release.h"
+#include "release/attested.h"
 
 /* What a new slot is to be. */
 typedef struct {
@@ -46,9 +46,10 @@ gboolean cvs_slot_check_tee_key(const CvsRelease *release, const CvsTpm2Slot *sl
 
 /* Opens the key by one slot: the store key is there if the slot lists it, the TPM's policy holds
  * and the KEK fits. On PcrMismatch the reasons say which PCRs. The profile is not asked here. A
- * slot that was made for a state to come is, in the object, the newest of those for the present
- * then: its state has come. */
-gboolean cvs_slot_open(const CvsRelease *release, CvsKeyFile *key, guint slot, const CvsSecret *pin,
+ * slot that was made for a state to come opens only if the floors of the newest one that came hold
+ * too (cvs_conditions_check_former_floors()). In the object it has those then, and is the newest of
+ * the ones for the present: its state has come. */
+gboolean cvs_slot_open(CvsAttested *attested, CvsKeyFile *key, guint slot, const CvsSecret *pin,
                        GError **error);
 
 /* True if the other slots are not to be tried after this error: a wrong PIN would count against the

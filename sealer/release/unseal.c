@@ -164,8 +164,7 @@ cvs_release_unseal(const CvsRelease *release, const CvsOwner *owner, const char 
 
         if (!holds)
             cvs_state_explain_rtmrs(&attested, key, slot, local, NULL);
-        else if (cvs_slot_open(release, key, index, pin, &local) &&
-                 (!predicted || cvs_conditions_check_former_floors(&attested, key, index, &local)))
+        else if (cvs_slot_open(&attested, key, index, pin, &local))
             secret = cvs_key_file_decrypt(key, &local);
         if (secret) {
             if (before)

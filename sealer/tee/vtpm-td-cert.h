@@ -6,11 +6,11 @@
  * intel/vtpm-td; an SVSM in TD partitioning makes the same ones). Both are X.509 in DER, P-384,
  * signed with ecdsa-with-SHA384:
  *
- *   the CA's   self-issued, BasicConstraints critical with CA, the extended key usage "vTPM TD
- *              issued CA", and in the extension 2.16.840.1.113741.1.5.5.2.2 the quote of the TD
- * that made the key: the quote itself, in no further wrapping. The quote's report data are SHA-384
- * of the key as an uncompressed point (04, x, y), and 16 zeros the EK's   issued by it, no CA, with
- * the extended key usage of endorsement keys (2.23.133.8.1)
+ * - the CA's: self-issued, BasicConstraints critical with CA, the extended key usage "vTPM TD
+ * issued CA", and in the extension 2.16.840.1.113741.1.5.5.2.2 the quote of the TD that made the
+ * key, in no further wrapping. The quote's report data are SHA-384 of the key as an uncompressed
+ * point (04, x, y), and 16 zeros.
+ * - the EK's: issued by it, no CA, with the extended key usage of endorsement keys (2.23.133.8.1).
  *
  * Serial numbers and names are the same in all of them, and the EK's authority key identifier is
  * that of another key: what ties the two is the signature alone. */

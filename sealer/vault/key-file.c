@@ -524,8 +524,8 @@ unwraps(const CvsKeyFile *key, const CvsTpm2Slot *slot, const CvsJweRecipient *r
 }
 
 gboolean
-cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, guint32 generation,
-                         const CvsSecret *tpm_secret, GError **error)
+cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, const CvsSlotConditions *conditions,
+                         guint32 generation, const CvsSecret *tpm_secret, GError **error)
 {
     CvsJweRecipient *recipient = NULL;
     CvsTpm2Slot *copy = NULL;
@@ -535,6 +535,7 @@ cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, guint32 generation,
 
     changed = *cvs_key_file_get_tpm2_slot(key, slot);
     changed.predicted = FALSE;
+    changed.conditions = *conditions;
     changed.generation = generation;
     if (!wrap_tpm2(key, &changed, tpm_secret, &recipient, &copy, error))
         return FALSE;

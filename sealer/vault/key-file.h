@@ -101,10 +101,10 @@ CvsSecret *cvs_key_file_decrypt(const CvsKeyFile *key, GError **error);
 gboolean cvs_key_file_add_tpm2(CvsKeyFile *key, CvsTpm2Slot *slot, const CvsSecret *tpm_secret,
                                GError **error);
 /* Of an open key: the state that a slot was made for has come. In the same place, with the same
- * object of the TPM, it is one for the present state then, of that generation. The factors are as
- * for cvs_key_file_open_tpm2(). On an error nothing is changed. */
-gboolean cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, guint32 generation,
-                                  const CvsSecret *tpm_secret, GError **error);
+ * object of the TPM, it is one for the present state then, with these conditions and of that
+ * generation. The factors are as for cvs_key_file_open_tpm2(). On an error nothing is changed. */
+gboolean cvs_key_file_set_arrived(CvsKeyFile *key, guint slot, const CvsSlotConditions *conditions,
+                                  guint32 generation, const CvsSecret *tpm_secret, GError **error);
 /* recovery_key: in its written form, InvalidArgument otherwise. */
 gboolean cvs_key_file_add_recovery(CvsKeyFile *key, const CvsSecret *recovery_key, GError **error);
 void cvs_key_file_remove_slot(CvsKeyFile *key, guint slot);

@@ -4,6 +4,7 @@
  * host again, unless anything is another than it was. */
 
 #include "attest/attest-bed.h"
+#include "attest/boot-restore.h"
 #include "attest/boot-cache.h"
 #include "base/boot-id.h"
 #include "base/hex.h"
@@ -602,6 +603,45 @@ test_tpm_away(void)
     g_assert_cmpuint(failed, >, total / 2);
 }
 
+/* The file was written early in the boot: what was seen of the TPM since counts too. */
+static void
+test_put_back_since(void)
+{
+    static const CvsPcrSelection selection = {.bank = CVS_SHA256, .mask = 0xff};
+    g_auto(AttestBed) bed = {.keep = TRUE};
+    CvsAttesterConfig config = {0};
+    CvsClock seen = {0};
+
+    if (!attest_bed_init(&bed, TEE_SIM_SNP, "svsm=on vmpl=2"))
+        return;
+    json_decref(claims_within(&bed, 0));
+    attest_bed_restart(&bed);
+    config = (CvsAttesterConfig){.tpm = bed.client,
+                                 .source = bed.tee.source,
+                                 .collateral_dir = bed.store,
+                                 .snp_roots = bed.snp_roots,
+                                 .tdx_roots = bed.tdx_roots,
+                                 .keep = TRUE,
+                                 .clock = &bed.clock};
+    for (guint back = 0; back < 2; back++) {
+        g_auto(CvsBootRestored) restored = {0};
+        g_autoptr(GError) error = NULL;
+        gboolean taken = cvs_boot_restore(&config, &selection, bed.now, &seen, &restored, &error);
+
+        if (back > 0) {
+            g_assert_false(taken);
+            g_assert_true(cvs_error_has_reason(error, CVS_REASON_TPM_CLOCK_BACK));
+            g_assert_null(restored.claims);
+        } else {
+            g_assert_no_error(error);
+            g_assert_nonnull(restored.claims);
+            /* Hours later, and then it was put back. */
+            seen = restored.clock;
+            seen.clock_ms += 5 * 3600 * 1000;
+        }
+    }
+}
+
 /* Somebody between us and the TPM turns over a bit of one answer after the other: what is taken
  * then is the truth, and if nothing is, it is made anew or refused. */
 static void
@@ -672,6 +712,7 @@ main(int argc, char **argv)
     g_test_add_func("/attest/boot-restore/age", test_age);
     g_test_add_func("/attest/boot-restore/collateral", test_collateral);
     g_test_add_func("/attest/boot-restore/tpm-away", test_tpm_away);
+    g_test_add_func("/attest/boot-restore/put-back-since", test_put_back_since);
     g_test_add_func("/attest/boot-restore/man-in-the-middle", test_man_in_the_middle);
     g_test_add_func("/attest/boot-restore/not-kept", test_not_kept);
     return g_test_run();

@@ -859,6 +859,11 @@ test_floors_stay(void)
     g_assert_nonnull(error);
     bed_set_claim(bed, "tee.tcb.date", json_integer(1800000000));
     bed_assert_opens(bed, "db", NULL);
+    /* Nor when it has come. */
+    g_assert_cmpuint(count_slots(bed), ==, 1);
+    bed_set_claim(bed, "tee.tcb.date", json_integer(1700000000));
+    g_clear_error(&error);
+    error = bed_assert_refused(bed, "db", NULL, CVS_ERROR_TCB_TOO_OLD);
 }
 
 /* Predicted as zero they say as little as where they are. */

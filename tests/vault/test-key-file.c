@@ -659,21 +659,23 @@ test_arrived(void)
     g_autofree char *before = NULL;
     g_autofree char *same = NULL;
     g_autofree char *after = NULL;
+    g_auto(CvsSlotConditions) conditions = {0};
     const CvsTpm2Slot *slot = NULL;
 
     fixture_add_tpm2(key, 0);
     fixture_add_tpm2_with(key, 1, NULL, TRUE, TRUE, TRUE);
     fixture_add_tpm2(key, 2);
     fixture_add_recovery(key);
+    cvs_slot_conditions_copy(&cvs_key_file_get_tpm2_slot(key, 1)->conditions, &conditions);
     before = fixture_serialise(key);
     cvs_key_file_set_tee_key(key, NULL);
-    g_assert_false(cvs_key_file_set_arrived(key, 1, 9, secret, &error));
+    g_assert_false(cvs_key_file_set_arrived(key, 1, &conditions, 9, secret, &error));
     g_assert_true(cvs_error_has_reason(error, CVS_REASON_DERIVED_KEY_UNAVAILABLE));
     same = fixture_serialise(key);
     g_assert_cmpstr(before, ==, same);
     cvs_key_file_set_tee_key(key, tee_key);
     g_clear_error(&error);
-    (void)cvs_key_file_set_arrived(key, 1, 9, secret, &error);
+    (void)cvs_key_file_set_arrived(key, 1, &conditions, 9, secret, &error);
     g_assert_no_error(error);
 
     after = fixture_serialise(key);
